@@ -1,0 +1,7 @@
+"""Bundles: find them, read their configurations, run them."""
+
+from mtseg.bundle.locate import describe, find, names
+from mtseg.bundle.run import evaluate, predict, train
+from mtseg.bundle.verify import verify
+
+__all__ = ["describe", "evaluate", "find", "names", "predict", "train", "verify"]

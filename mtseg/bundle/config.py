@@ -1,0 +1,53 @@
+"""Reading a bundle's configuration into one self-contained dictionary."""
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import yaml
+from monai.bundle import ConfigParser
+
+from mtseg.errors import InputError
+
+_INCLUDE = "%bundles/"
+
+
+def load_config(*files: str | PathLike, root: Path) -> dict[str, Any]:
+    """Merge configuration files and replace what they include by its content.
+
+    MONAI looks for included files below the working directory; here they are found from anywhere.
+
+    Args:
+        files: YAML files; a later one replaces an earlier one's top-level keys.
+        root: The folder that holds `bundles`.
+    """
+    parser = ConfigParser(config=_anchored(ConfigParser.load_config_files(files), root))
+    parser.resolve_macro_and_relative_ids()
+    return {key: value for key, value in parser.get().items() if key != ConfigParser.meta_key}
+
+
+def parse_settings(settings: Sequence[str], config: dict[str, Any]) -> dict[str, Any]:
+    """Turn "epochs=50" into {"epochs": 50}; values are YAML.
+
+    Raises:
+        InputError: No "=", or the bundle has no such setting.
+    """
+    parsed = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or name not in config:
+            raise InputError(f"--set {setting}: write NAME=VALUE, where NAME is a top-level setting of the bundle")
+        parsed[name] = yaml.safe_load(value)
+    return parsed
+
+
+def _anchored(config: Any, root: Path) -> Any:
+    """Make the paths of included files absolute."""
+    if isinstance(config, dict):
+        return {key: _anchored(value, root) for key, value in config.items()}
+    if isinstance(config, list):
+        return [_anchored(value, root) for value in config]
+    if isinstance(config, str) and config.startswith(_INCLUDE):
+        return f"%{root}/{config[1:]}"
+    return config

@@ -1,0 +1,34 @@
+"""Image files named on the command line, as a cohort table."""
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+import pandas as pd
+
+from mtseg.data import write_cohort
+from mtseg.errors import InputError
+from mtseg.keys import Column
+
+
+def write_inputs_table(inputs: Sequence[str | PathLike], *, sequences: Sequence[str], folder: Path) -> Path:
+    """Write `inputs.tsv`, one subject per file, named after the file (or the DICOM folder).
+
+    Raises:
+        InputError: The bundle needs several sequences, a path does not exist, or two files have one name.
+    """
+    if len(sequences) != 1:
+        raise InputError(
+            f"this bundle needs {', '.join(sequences)} of each subject: give a table of them with --cohort"
+        )
+    paths = [Path(path).absolute() for path in inputs]
+    absent = [str(path) for path in paths if not path.exists()]
+    if absent:
+        raise InputError("\n".join(f"{path}: there is no such file. Check the path" for path in absent))
+    subjects = [path.name.removesuffix(".gz").removesuffix(".nii") for path in paths]
+    twice = sorted({name for name in subjects if subjects.count(name) > 1})
+    if twice:
+        raise InputError(f"{', '.join(twice)}: several inputs have this name. Give them in a table with --cohort")
+    table = pd.DataFrame({Column.SUBJECT.value: subjects, sequences[0]: [str(path) for path in paths]}, dtype=object)
+    write_cohort(table, folder / "inputs.tsv")
+    return folder / "inputs.tsv"

@@ -1,0 +1,61 @@
+"""Where bundles are, and what each is about."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import mtseg
+from mtseg.bundle.config import load_config
+from mtseg.errors import InputError
+from mtseg.keys import File
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a bundle needs and answers.
+
+    Attributes:
+        sequences: Image columns, in the order of the network's channels.
+        structures: Names of the mask's structures.
+        heads: Names of the heads.
+        has_weights: Whether trained weights lie in the bundle.
+    """
+
+    sequences: tuple[str, ...]
+    structures: tuple[str, ...]
+    heads: tuple[str, ...]
+    has_weights: bool
+
+
+def root() -> Path:
+    """The folder that holds `bundles`: the checkout, or the installed package."""
+    package = Path(mtseg.__file__).parent
+    return package.parent if (package.parent / "bundles" / "recipe").is_dir() else package
+
+
+def names() -> list[str]:
+    """Names of the bundles that come with mtseg."""
+    return sorted(path.parent.parent.name for path in (root() / "bundles").glob("*/configs/metadata.json"))
+
+
+def find(name: str) -> Path:
+    """Give a bundle's folder by its name, or check the folder that was given.
+
+    Raises:
+        InputError: There is no such bundle; lists those there are.
+    """
+    for folder in (Path(name), root() / "bundles" / name):
+        if (folder / "configs" / "metadata.json").is_file():
+            return folder.absolute()
+    raise InputError(f"{name}: no such bundle. Name a bundle's folder, or one of {', '.join(names())}")
+
+
+def describe(name: str) -> Description:
+    """Say what a bundle needs and answers."""
+    folder = find(name)
+    config = load_config(folder / "configs" / "train.yaml", root=root())
+    return Description(
+        sequences=tuple(config["sequences"]),
+        structures=tuple(config["structures"]),
+        heads=tuple(config["heads"]),
+        has_weights=(folder / "models" / File.WEIGHTS).is_file(),
+    )

@@ -1,0 +1,166 @@
+"""Running a bundle: train, predict, evaluate."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import yaml
+from monai.bundle import ConfigWorkflow
+
+from mtseg.bundle.config import load_config, parse_settings
+from mtseg.bundle.inputs import write_inputs_table
+from mtseg.bundle.locate import find, root
+from mtseg.errors import InputError
+from mtseg.files import replacing
+from mtseg.keys import File
+
+Path_ = str | PathLike
+
+
+def train(
+    name: str,
+    *,
+    cohort: Path_,
+    out: Path_,
+    fold: int | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    settings: Sequence[str] = (),
+) -> Path:
+    """Train a bundle's network on a cohort.
+
+    The output folder becomes a bundle: its configurations are complete (nothing included from elsewhere), and
+    `models/model.pt` holds the weights, so it can be predicted with, resumed and exported wherever it is moved to.
+
+    Args:
+        name: Bundle name or folder.
+        cohort: Cohort table.
+        out: Output folder.
+        fold: Fold to hold out; None trains on everybody.
+        seed: Fixes all that is random.
+        resume: Go on from the last complete epoch in `out`.
+        settings: "NAME=VALUE" changes of the bundle's top-level settings.
+
+    Returns:
+        The output folder.
+    """
+    folder, out = find(name), Path(out).absolute()
+    config = load_config(folder / "configs" / "train.yaml", root=root())
+    changes = parse_settings(settings, config) | {
+        "cohort": str(Path(cohort).absolute()),
+        "output": str(out),
+        "fold": fold,
+        "seed": seed,
+        "resume": resume,
+    }
+    if not resume and any((out / "models").glob("checkpoint_*.pt")):
+        raise InputError(f"{out}: a training is there already. Add --resume, or choose another folder")
+    _copy_bundle(folder, out, train=config | changes)
+    _run(out / "configs" / "train.yaml", kind="train")
+    return out
+
+
+def predict(
+    name: str,
+    inputs: Sequence[Path_] = (),
+    *,
+    out: Path_,
+    cohort: Path_ | None = None,
+    weights: Path_ | None = None,
+    mirror: bool = False,
+    probabilities: bool = False,
+) -> Path:
+    """Predict masks and answers for image files or a cohort.
+
+    Args:
+        name: Bundle name or folder (a training's output folder is one).
+        inputs: NIfTI files or DICOM series folders, one per subject; for bundles with one sequence.
+        out: Output folder.
+        cohort: Cohort table, instead of `inputs`.
+        weights: State dict to use instead of the bundle's own.
+        mirror: Average with the prediction on the mirrored image.
+        probabilities: Also write probability images.
+
+    Returns:
+        The output folder, see the output reference.
+    """
+    folder, out = find(name), Path(out).absolute()
+    config = load_config(folder / "configs" / "inference.yaml", root=root())
+    if (cohort is None) == (not inputs):
+        raise InputError("Name either image files or, with --cohort, a table")
+    if cohort is None:
+        cohort = write_inputs_table(inputs, sequences=config["sequences"], folder=out)
+    changes = {"cohort": cohort, "mirror": mirror, "probabilities": probabilities}
+    _infer(folder, "inference.yaml", out=out, weights=weights, changes=changes)
+    return out
+
+
+def evaluate(
+    name: str,
+    *,
+    cohort: Path_,
+    out: Path_,
+    fold: int | None = None,
+    weights: Path_ | None = None,
+    mirror: bool = False,
+) -> Path:
+    """Predict a cohort (or one fold of it) and score the result against its masks and targets.
+
+    Args:
+        name: Bundle name or folder (a training's output folder is one).
+        cohort: Cohort table with masks and targets; missing ones are counted, not scored.
+        out: Output folder.
+        fold: Score this fold's subjects only.
+        weights: State dict to use instead of the bundle's own.
+        mirror: Average with the prediction on the mirrored image.
+
+    Returns:
+        The HTML report.
+    """
+    changes = {"cohort": cohort, "fold": fold, "mirror": mirror}
+    _infer(find(name), "inference.yaml", "evaluate.yaml", out=Path(out).absolute(), weights=weights, changes=changes)
+    return Path(out) / File.REPORT
+
+
+def _infer(folder: Path, *files: str, out: Path, weights: Path_ | None, changes: Mapping[str, Any]) -> None:
+    weights = Path(weights or folder / "models" / File.WEIGHTS).absolute()
+    if not weights.is_file():
+        raise InputError(f"{weights}: there are no such weights. Train the bundle first, or give --weights")
+    config = load_config(*(folder / "configs" / file for file in files), root=root()) | dict(changes)
+    config |= {
+        "cohort": str(Path(changes["cohort"]).absolute()),
+        "output": str(out),
+        "weights": str(weights),
+        "bundle_root": str(folder),
+    }
+    path = out / "configs" / files[-1]
+    _write_yaml(config, path)
+    shutil.copyfile(folder / "configs" / "metadata.json", path.parent / "metadata.json")
+    _run(path, kind="infer")
+
+
+def _copy_bundle(folder: Path, out: Path, *, train: Mapping[str, Any]) -> None:
+    """Write a bundle's files into the output folder, with complete configurations."""
+    _write_yaml(train, out / "configs" / "train.yaml")
+    for name in ("inference.yaml", "evaluate.yaml"):
+        _write_yaml(load_config(folder / "configs" / name, root=root()), out / "configs" / name)
+    for name in ("configs/metadata.json", "LICENSE", "docs/README.md"):
+        (out / name).parent.mkdir(exist_ok=True)
+        if (folder / name).absolute() != (out / name).absolute():
+            shutil.copyfile(folder / name, out / name)
+
+
+def _write_yaml(config: Mapping[str, Any], path: Path) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(yaml.safe_dump(dict(config), sort_keys=False, width=120))
+
+
+def _run(file: Path, *, kind: str) -> None:
+    workflow = ConfigWorkflow(
+        config_file=str(file), meta_file=str(file.parent / "metadata.json"), logging_file=False, workflow_type=kind
+    )
+    workflow.initialize()
+    workflow.run()
+    workflow.finalize()

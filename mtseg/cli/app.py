@@ -1,0 +1,98 @@
+"""`mtseg`: one command a task. Heavy imports wait until a command runs, so that `--help` is instant."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mtseg.cli import bundle, cohort
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Where is the lesion, what does it mean, and what did the network look at: one network for a brain scan.",
+)
+app.add_typer(cohort.app, name="cohort")
+app.add_typer(bundle.app, name="bundle")
+
+Name = Annotated[str, typer.Argument(help="Name of a bundle (`mtseg bundle list`), or a bundle's or a run's folder.")]
+Table = Annotated[Path | None, typer.Option("--cohort", help="Table with one row per subject.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
+Weights = Annotated[Path | None, typer.Option(help="State dict to use instead of the bundle's own.")]
+Mirror = Annotated[bool, typer.Option("--mirror", help="Average with the prediction on the mirrored image.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="Change a setting of the bundle, e.g. --set epochs=50; repeatable.")
+]
+
+
+@app.command()
+def train(
+    name: Name,
+    cohort: Annotated[Path, typer.Option(help="Table with one row per subject.")],
+    out: Out,
+    fold: Annotated[int | None, typer.Option(help="Fold to hold out; without it everybody trains.")] = None,
+    seed: Annotated[int, typer.Option(help="Fixes all that is random.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last complete epoch in the folder.")] = False,
+    settings: Settings = None,
+) -> None:
+    """Train a bundle's network; the output folder is a bundle again, with the weights in it."""
+    from mtseg.bundle import train as run
+
+    _log_to_terminal()
+    run(name, cohort=cohort, out=out, fold=fold, seed=seed, resume=resume, settings=settings or ())
+    typer.echo(f"trained: {out}")
+
+
+@app.command()
+def predict(
+    name: Name,
+    out: Out,
+    inputs: Annotated[list[Path] | None, typer.Argument(help="NIfTI files or DICOM series folders.")] = None,
+    cohort: Table = None,
+    weights: Weights = None,
+    mirror: Mirror = False,
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="Also write probability images.")] = False,
+) -> None:
+    """Write one mask per subject, in the input's own grid, and predictions.tsv."""
+    from mtseg.bundle import predict as run
+
+    _log_to_terminal()
+    run(name, inputs or (), cohort=cohort, out=out, weights=weights, mirror=mirror, probabilities=probabilities)
+    typer.echo(f"predictions: {out}")
+
+
+@app.command()
+def evaluate(
+    name: Name,
+    cohort: Annotated[Path, typer.Option(help="Table with one row per subject, with masks and targets.")],
+    out: Out,
+    fold: Annotated[int | None, typer.Option(help="Score this fold's subjects only.")] = None,
+    weights: Weights = None,
+    mirror: Mirror = False,
+) -> None:
+    """Predict, compare with masks and targets, and write tables with intervals and an HTML report."""
+    from mtseg.bundle import evaluate as run
+
+    _log_to_terminal()
+    typer.echo(run(name, cohort=cohort, out=out, fold=fold, weights=weights, mirror=mirror))
+
+
+@app.command()
+def demo(
+    out: Out,
+    subjects: Annotated[int, typer.Option(min=20, help="Generated subjects.")] = 60,
+    settings: Settings = None,
+) -> None:
+    """Generate a stroke cohort, train on part of it, evaluate on the rest, write a report. Downloads nothing."""
+    from mtseg.demo import run
+
+    _log_to_terminal()
+    typer.echo(run(out, subjects=subjects, settings=settings or ()))
+
+
+def _log_to_terminal() -> None:
+    """Show mtseg's own messages; of the libraries below it only warnings."""
+    import logging
+
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("mtseg").setLevel(logging.INFO)

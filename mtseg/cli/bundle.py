@@ -1,0 +1,36 @@
+"""`mtseg bundle`: what there is, and whether it is in order."""
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="List bundles and check that they are in order.")
+
+
+@app.command(name="list")
+def list_() -> None:
+    """List the bundles with what they need and answer."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from mtseg.bundle import describe, names
+
+    table = Table("bundle", "sequences", "structures", "heads", "weights", box=None)
+    for name in names():
+        about = describe(name)
+        table.add_row(
+            name,
+            ", ".join(about.sequences),
+            ", ".join(about.structures),
+            ", ".join(about.heads) or "none",
+            "shipped" if about.has_weights else "train first",
+        )
+    Console().print(table)
+
+
+@app.command()
+def verify(name: Annotated[str, typer.Argument(help="Name or folder of a bundle.")]) -> None:
+    """Check the metadata, the required properties, and one pass through the network."""
+    from mtseg.bundle import verify as run
+
+    typer.echo(run(name))

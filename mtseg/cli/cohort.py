@@ -1,0 +1,117 @@
+"""`mtseg cohort`: check a table, divide it into folds, or make one from a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mtseg.errors import Problem
+
+app = typer.Typer(no_args_is_help=True, help="Check a cohort table, divide it into folds, or make one from a folder.")
+
+Table = Annotated[Path, typer.Argument(help="CSV, TSV or Parquet table with one row per subject.")]
+Folder = Annotated[Path, typer.Argument(help="Folder of the dataset.")]
+Out = Annotated[
+    Path, typer.Option(help="Table to write (.tsv, .csv or .parquet); paths become relative to its folder.")
+]
+
+
+@app.command()
+def check(
+    table: Table,
+    deep: Annotated[bool, typer.Option("--deep", help="Also read all voxels.")] = False,
+    folds: Annotated[int | None, typer.Option(min=2, help="Folds planned, if the table has none yet.")] = None,
+    sequence: Annotated[list[str] | None, typer.Option(help="Image column that will be used; repeatable.")] = None,
+) -> None:
+    """List everything that is wrong with a table and its images; exit with 2 if any of it must be mended."""
+    from mtseg.data import check_cohort, read_cohort
+
+    cohort = read_cohort(table)
+    problems = check_cohort(cohort, sequences=sequence, folds=folds, deep=deep)
+    _show(problems, folder=cohort.path.parent)
+    fatal = sum(problem.fatal for problem in problems)
+    looked_at = f"{len(cohort)} subjects, sequences {', '.join(sequence or cohort.sequences) or 'none'}"
+    depth = "" if deep else "; voxels were not read (--deep)"
+    typer.echo(f"{looked_at}: problems to mend: {fatal}, notes: {len(problems) - fatal}{depth}")
+    raise typer.Exit(2 if fatal else 0)
+
+
+@app.command()
+def split(
+    table: Table,
+    out: Out,
+    folds: Annotated[int, typer.Option(help="Number of folds.")] = 5,
+    stratify: Annotated[list[str] | None, typer.Option(help="Column to balance over; repeatable.")] = None,
+    group: Annotated[str | None, typer.Option(help="Column whose equal values stay together [group].")] = None,
+    seed: Annotated[int, typer.Option(help="Another seed gives other folds.")] = 0,
+) -> None:
+    """Write the table with a column `fold`."""
+    from mtseg.data import read_cohort, write_cohort
+    from mtseg.data.folds import split_cohort
+
+    cohort = split_cohort(read_cohort(table), folds=folds, stratify=stratify or (), group=group, seed=seed)
+    write_cohort(cohort.table, out)
+    sizes = cohort.table["fold"].value_counts().sort_index()
+    typer.echo(f"{out}: {len(cohort)} subjects in folds of {', '.join(map(str, sizes))}")
+
+
+@app.command()
+def from_bids(
+    folder: Folder,
+    out: Out,
+    mask: Annotated[str, typer.Option(help="Part of the file name that picks the masks, e.g. label-lesion.")] = "",
+) -> None:
+    """Make a table of a BIDS dataset (needs the extra `bids`)."""
+    from mtseg.data import write_cohort
+    from mtseg.data.sources import from_bids as make
+
+    table = make(folder, mask=mask)
+    write_cohort(table, out)
+    typer.echo(f"{out}: {len(table)} rows, columns {', '.join(table.columns)}")
+
+
+@app.command()
+def from_decathlon(
+    folder: Folder,
+    out: Out,
+    sequence: Annotated[str, typer.Option(help="Name of the image column.")] = "t1",
+    volume_class: Annotated[str | None, typer.Option(help="Column for a class derived from the mask's volume.")] = None,
+    below_mm3: Annotated[float | None, typer.Option(help="Volume below which that class is 'small', in mm³.")] = None,
+) -> None:
+    """Make a table of the training images of a Medical Segmentation Decathlon task."""
+    from mtseg.data import write_cohort
+    from mtseg.data.sources import add_volume_class
+    from mtseg.data.sources import from_decathlon as make
+
+    if (volume_class is None) != (below_mm3 is None):
+        raise typer.BadParameter("--volume-class and --below-mm3 belong together")
+    table = make(folder, sequence=sequence)
+    if volume_class is not None and below_mm3 is not None:
+        table = add_volume_class(table, column=volume_class, below_mm3=below_mm3)
+    write_cohort(table, out)
+    typer.echo(f"{out}: {len(table)} rows, columns {', '.join(table.columns)}")
+
+
+def _show(problems: Sequence[Problem], *, folder: Path) -> None:
+    """Print a table in a terminal, else one line per problem, with paths as short as in the cohort table."""
+    from rich.console import Console
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    console = Console()
+    if not console.is_terminal:
+        for problem in problems:
+            typer.echo(f"{'problem' if problem.fatal else 'note'}: {problem}".replace(f"{folder}/", ""))
+        return
+    if problems:
+        table = Table("", "subject", Column("where", overflow="fold"), "what", "remedy")
+        for problem in problems:
+            mark = Text("✗", "red") if problem.fatal else Text("!", "yellow")
+            where = problem.where.removeprefix(f"{folder}/")
+            table.add_row(mark, *map(Text, (problem.subject, where, problem.what, problem.remedy)))
+        console.print(table)

@@ -1,0 +1,120 @@
+"""Rules on headers: dimensions, orientation, spacing, and whether a subject's images lie on one grid."""
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+
+import nibabel as nib
+import numpy as np
+from nibabel.affines import apply_affine, voxel_sizes
+from nibabel.spatialimages import SpatialImage
+
+from mtseg.data.checks.scan import Scan
+from mtseg.errors import Problem
+from mtseg.keys import Column
+
+SERIES = "bold"
+"""Sequence that is 4D; also with a suffix, as in `bold_task-rest`."""
+SPACING_MM = (0.1, 20.0)
+SAME_GRID_VOXELS = 0.1
+"""Grids are the same if no corner is further off than this share of the smallest spacing."""
+
+
+def check_header(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
+    """Check one image by itself."""
+    yield from _kind(scan, image)
+    yield from _dimensions(scan, image)
+    yield from _orientation(scan, image)
+    yield from _affine(scan, image)
+
+
+def check_grid(images: Mapping[Scan, SpatialImage], *, first: Scan) -> Iterator[Problem]:
+    """Compare a subject's images, all with sound headers, with the first of its sequences."""
+    for scan, image in images.items():
+        difference = _difference(image, images[first])
+        if not difference:
+            continue
+        if scan.column == Column.MASK:
+            yield scan.problem(
+                f"lies on another grid than {first.column} ({difference})",
+                "Put first the sequence on which it was drawn, or resample it to that (nearest neighbour)",
+            )
+        else:
+            yield scan.problem(
+                f"lies on another grid than {first.column} ({difference})",
+                f"It will be resampled to the grid of {first.column}; check that the two are aligned",
+                fatal=False,
+            )
+
+
+def is_numeric(image: SpatialImage) -> bool:
+    """Whether the voxels are real numbers, not colours or complex values."""
+    return image.get_data_dtype().kind in "iufb"
+
+
+def _kind(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
+    if not is_numeric(image):
+        dtype = image.get_data_dtype()
+        kind = "colours" if dtype.fields else f"values of type {dtype}"
+        yield scan.problem(f"holds {kind}, not intensities", "Use the original image, not a rendered or derived one")
+
+
+def _dimensions(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
+    shape = image.shape
+    size = "×".join(map(str, shape))
+    expected = 4 if scan.column.split("_")[0] == SERIES else 3
+    if len(shape) > 3 and len(shape) > expected and set(shape[expected:]) == {1}:
+        remedy = "Drop it, e.g. nibabel.save(nibabel.squeeze_image(nibabel.load(file)), file)"
+        yield scan.problem(f"has a needless last dimension of size 1 ({size})", remedy)
+    elif len(shape) != expected:
+        several = "Give one 3D volume, e.g. one of those that nibabel.four_to_three makes"
+        remedy = several if expected == 3 and len(shape) > 3 else f"Give the {expected}D image"
+        yield scan.problem(f"has {len(shape)} dimensions instead of {expected} ({size})", remedy)
+
+
+def _orientation(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
+    """Left and right come from the sform, else the qform; other programs prefer the qform, so both must agree."""
+    if not isinstance(image, nib.Nifti1Pair):
+        return
+    remedy = "Convert the original again, e.g. with dcm2niix"
+    sform, sform_code = image.get_sform(coded=True)
+    qform, qform_code = image.get_qform(coded=True)
+    if not sform_code and not qform_code:
+        remedy += ", or, if you know the orientation, set the sform and its code"
+        yield scan.problem("has no orientation (sform and qform code are 0), so left and right cannot be told", remedy)
+    elif sform_code and qform_code and _usable(sform) and _usable(qform):
+        axes = ["".join(nib.aff2axcodes(affine)) for affine in (sform, qform)]
+        if axes[0] != axes[1]:
+            what = f"has two orientations: {axes[0]} by its sform, {axes[1]} by its qform"
+            yield scan.problem(what, f"{remedy}, or copy the right one over the other")
+
+
+def _affine(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
+    if not _usable(image.affine):
+        yield scan.problem("has no usable affine (zero, flat or not finite)", "Convert the original again")
+        return
+    spacing = voxel_sizes(image.affine)
+    low, high = SPACING_MM
+    if spacing.min() < low or spacing.max() > high:
+        size = " × ".join(f"{mm:.3g}" for mm in spacing)
+        yield scan.problem(f"has voxels of {size} mm", "Correct the spacing in the header; it must be in millimetres")
+
+
+def _usable(affine: np.ndarray | None) -> bool:
+    """Whether the affine takes the grid to a space of three dimensions, whatever the spacing."""
+    if affine is None or not np.isfinite(affine).all():
+        return False
+    spacing = voxel_sizes(affine)
+    return bool(spacing.all() and abs(np.linalg.det(affine[:3, :3] / spacing)) > 1e-3)
+
+
+def _difference(image: SpatialImage, reference: SpatialImage) -> str:
+    """How two grids differ, or "" if they do not."""
+    shape, expected = image.shape[:3], reference.shape[:3]
+    if shape != expected:
+        return f"{'×'.join(map(str, shape))} instead of {'×'.join(map(str, expected))} voxels"
+    corners = np.array(list(product(*((0, size - 1) for size in shape))))
+    shift = np.abs(apply_affine(image.affine, corners) - apply_affine(reference.affine, corners)).max()
+    if shift <= SAME_GRID_VOXELS * voxel_sizes(reference.affine).min():
+        return ""
+    axes = ["".join(nib.aff2axcodes(grid.affine)) for grid in (image, reference)]
+    return f"{axes[0]} instead of {axes[1]}" if axes[0] != axes[1] else f"up to {shift:.3g} mm apart"

@@ -1,0 +1,114 @@
+"""Running all rules over a cohort, the files in parallel."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from rich.console import Console
+from rich.progress import track
+
+from mtseg.data.checks.duplicates import file_digests, same_images
+from mtseg.data.checks.folds import check_folds
+from mtseg.data.checks.subject import Findings, inspect_subject
+from mtseg.data.checks.table import check_table
+from mtseg.data.checks.targets import check_targets
+from mtseg.data.cohort import Cohort
+from mtseg.errors import Problem, ProblemsError
+from mtseg.keys import Column
+from mtseg.tasks import Head, Structures
+
+MOST_WORKERS = 8
+"""A 4D image may take a gigabyte of memory, so not every core of a big machine reads one."""
+
+
+def check_cohort(
+    cohort: Cohort,
+    *,
+    sequences: Sequence[str] | None = None,
+    structures: Structures | None = None,
+    heads: Sequence[Head] = (),
+    folds: int | None = None,
+    deep: bool = False,
+    workers: int | None = None,
+    progress: bool | None = None,
+) -> list[Problem]:
+    """List everything that is wrong with a cohort.
+
+    Args:
+        cohort: The table and its files.
+        sequences: Columns that will be used, the first one's grid is the subject's; by default all image columns.
+        structures: What the masks should hold; with it the mask column is needed.
+        heads: What will be predicted; their columns are needed and every cell must be theirs.
+        folds: Number of folds planned; by default those in the table. Classes too rare for them are reported.
+        deep: Also read all voxels. Without it only headers and file sizes are looked at.
+        workers: Threads; by default one per core, at most eight.
+        progress: Show a bar; by default if standard error is a terminal.
+
+    Returns:
+        Problems of the table first, then of the files in the table's order; empty if there are none.
+    """
+    wanted = tuple(cohort.sequences if sequences is None else sequences)
+    problems = check_table(cohort, sequences=wanted, structures=structures, heads=heads)
+    problems += check_folds(cohort)
+    problems += check_targets(cohort, heads=heads, folds=folds)
+
+    present = tuple(name for name in wanted if name in cohort.table)
+    inspect = partial(inspect_subject, sequences=present, deep=deep)
+    with ThreadPoolExecutor(workers or min(MOST_WORKERS, os.cpu_count() or 1)) as pool:
+        results = pool.map(inspect, cohort.records(sequences=present))
+        findings = list(_shown(results, total=len(cohort), progress=progress))
+    for finding in findings:
+        problems += finding.problems
+
+    scans = [scan for finding in findings for scan in finding.sequences]
+    digests = {scan: digest for finding in findings for scan, digest in finding.digests.items()}
+    problems += same_images(digests if deep else file_digests(scans))
+    if structures is not None:
+        problems += _mask_values(findings, structures)
+    return problems
+
+
+def require_usable(problems: Sequence[Problem]) -> None:
+    """Stop if any problem is fatal.
+
+    Raises:
+        ProblemsError: With the fatal problems, all of them.
+    """
+    fatal = [problem for problem in problems if problem.fatal]
+    if fatal:
+        raise ProblemsError(fatal)
+
+
+def _shown(results: Iterable[Findings], *, total: int, progress: bool | None) -> Iterator[Findings]:
+    visible = sys.stderr.isatty() if progress is None else progress
+    return iter(track(results, description="Checking", total=total, console=Console(stderr=True), disable=not visible))
+
+
+def _mask_values(findings: Iterable[Findings], structures: Structures) -> Iterator[Problem]:
+    """Compare all masks with the structures, in one note: an atlas has many more values than a bundle uses."""
+    known = {0}.union(*(structures.file_values(name) for name in structures.names))
+    seen = [finding.mask_values for finding in findings if finding.mask_values]
+    found = set().union(*seen)
+    unknown = sorted(found - known)
+    if unknown:
+        masks = sum(not values <= known for values in seen)
+        listed = ", ".join(map(str, unknown[:8])) + (", …" if len(unknown) > 8 else "")
+        yield Problem(
+            "",
+            Column.MASK,
+            f"{masks} of {len(seen)} masks hold values that belong to no structure: {listed}",
+            "They count as background; if one of them is a structure, list it in the configuration",
+            fatal=False,
+        )
+    for name in structures.names if seen else ():
+        values = structures.file_values(name)
+        if found.isdisjoint(values):
+            yield Problem(
+                "",
+                Column.MASK,
+                f"no mask holds {name} (value {' or '.join(map(str, values))})",
+                "Check the value in the configuration against the masks",
+                fatal=found.isdisjoint(known - {0}),
+            )

@@ -1,0 +1,169 @@
+"""The cohort table: one row per subject, one column per sequence, and what is to be predicted."""
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mtseg.data.tables import read_cells
+from mtseg.errors import InputError
+from mtseg.keys import Column, Key
+
+ID_ALIASES = ("subject", "subject_id", "id")
+IMAGE_SUFFIXES = (".nii", ".nii.gz", ".mgz")
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """Subjects of a study and where their images lie.
+
+    Attributes:
+        table: One row per subject. Image cells are an absolute path or None, ids, groups and sites are strings (a
+            missing id is ""); other cells are as the table gives them, numbers where a whole column is numeric.
+        path: The file that the table was read from.
+        sequences: Columns that hold images, in the table's order.
+        targets: Columns that can be predicted: all that are neither images nor reserved.
+    """
+
+    table: pd.DataFrame
+    path: Path
+    sequences: tuple[str, ...]
+    targets: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def records(self, *, sequences: Sequence[str], targets: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """Give every subject as a dictionary, ready for the transforms.
+
+        Args:
+            sequences: Image columns, in the order of the network's channels.
+            targets: Columns copied as they are under their own name.
+
+        Returns:
+            Per row the id, the list of image paths (None where missing), the mask's path or None, the target cells.
+
+        Raises:
+            InputError: The table lacks one of the columns.
+        """
+        self._need(*sequences, *targets)
+        masks = self._cells(Column.MASK) if Column.MASK in self.table else [None] * len(self)
+        images = zip(*(self._cells(name) for name in sequences), strict=True) if sequences else [()] * len(self)
+        keys = (Key.SUBJECT.value, Key.IMAGE.value, Key.MASK.value, *targets)
+        columns = (self._cells(Column.SUBJECT), map(list, images), masks, *(self._cells(name) for name in targets))
+        return [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def fold(self, k: int) -> tuple["Cohort", "Cohort"]:
+        """Divide into the subjects to train on and those held out in fold `k`.
+
+        Raises:
+            InputError: The table has no folds, or no fold `k`.
+        """
+        if Column.FOLD not in self.table:
+            raise InputError(f"{self.path}: there is no column '{Column.FOLD}'. Run `mtseg cohort split` first")
+        folds = self.table[Column.FOLD]
+        held_out = folds.eq(k).fillna(False).astype(bool)
+        if not held_out.any():
+            known = ", ".join(str(fold) for fold in sorted(folds.dropna().unique()))
+            raise InputError(f"{self.path}: no subject is in fold {k}, only in {known}. Run `mtseg cohort split`")
+        training = folds.notna() & ~held_out
+        return replace(self, table=self.table[training]), replace(self, table=self.table[held_out])
+
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits that change with any cell, but not when the whole folder is moved."""
+        folder = f"{self.path.parent}{os.sep}"
+        movable = self.table.copy()
+        for name in image_columns(self):
+            movable[name] = [cell and cell.removeprefix(folder) for cell in self.table[name]]
+        return hashlib.sha256(movable.to_csv(index=False).encode()).hexdigest()[:12]
+
+    def _cells(self, name: str) -> list[Any]:
+        column = self.table[name]
+        return column.astype(object).where(column.notna(), None).tolist()
+
+    def _need(self, *names: str) -> None:
+        absent = [name for name in names if name not in self.table]
+        if absent:
+            raise InputError(
+                f"{self.path}: there is no column '{absent[0]}'. The columns are {', '.join(self.table.columns)}"
+            )
+
+
+def image_columns(cohort: Cohort) -> list[str]:
+    """Columns with paths: the sequences, and the mask where there is one."""
+    return [*cohort.sequences, *({Column.MASK.value} & {*cohort.table.columns})]
+
+
+def read_cohort(path: str | os.PathLike, *, sequences: Sequence[str] | None = None) -> Cohort:
+    """Read a cohort table.
+
+    Args:
+        path: CSV, TSV or Parquet file. Paths in it are relative to its folder. "n/a" and empty cells are missing.
+        sequences: Image columns; by default those in which every cell present is the path of an image file or a folder.
+
+    Raises:
+        InputError: The file cannot be read as a table, has no ids, or lacks one of `sequences`.
+    """
+    path = Path(path).absolute()
+    table = _with_id(read_cells(path), path)
+    reserved = {*Column}
+    pictures = [name for name in table.columns if name not in reserved and _holds_images(table[name], path.parent)]
+    cohort = Cohort(
+        table=table,
+        path=path,
+        sequences=tuple(pictures if sequences is None else sequences),
+        targets=tuple(name for name in table.columns if name not in reserved.union(pictures, sequences or ())),
+    )
+    cohort._need(*cohort.sequences)
+    for name in pictures + image_columns(cohort):
+        table[name] = _absolute(table[name], path.parent)
+    for name in (*cohort.targets, *({Column.FOLD.value} & {*table.columns})):
+        table[name] = _numbers(table[name])
+    return cohort
+
+
+def looks_like_image(cell: str) -> bool:
+    """Whether a cell is spelt like the path of an image file."""
+    return cell.lower().endswith(IMAGE_SUFFIXES)
+
+
+def _with_id(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Name the id column participant_id and put it first; a missing id is ""."""
+    if Column.SUBJECT not in table:
+        found = next((name for name in table.columns if name.lower() in (Column.SUBJECT, *ID_ALIASES)), None)
+        if found is None:
+            raise InputError(
+                f"{path}: no column says who the subject is. Name it '{Column.SUBJECT}' "
+                f"(the columns are {', '.join(table.columns)})"
+            )
+        table = table.rename(columns={found: Column.SUBJECT.value})
+    table[Column.SUBJECT] = table[Column.SUBJECT].fillna("")
+    return table[[Column.SUBJECT.value, *(name for name in table.columns if name != Column.SUBJECT)]]
+
+
+def _holds_images(column: pd.Series, folder: Path) -> bool:
+    """Whether the cells present are paths, and one at least is spelt like an image or is an existing folder."""
+    cells = column.dropna()
+    return all(looks_like_image(cell) or "/" in cell for cell in cells) and any(
+        looks_like_image(cell) or Path(folder, cell).is_dir() for cell in cells
+    )
+
+
+def _absolute(column: pd.Series, folder: Path) -> pd.Series:
+    cells = [None if pd.isna(cell) else os.path.normpath(folder / cell) for cell in column]
+    return pd.Series(cells, index=column.index, dtype=object)
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    """Make a column numeric if every cell is a number; codes with leading zeros ("007") stay as they are."""
+    if column.dropna().map(re.compile(r"[-+]?0\d").match).any():
+        return column
+    numbers = pd.to_numeric(column, errors="coerce")
+    if column.notna().sum() > numbers.notna().sum():
+        return column
+    return numbers.astype("Int64") if numbers.dropna().mod(1).eq(0).all() else numbers.astype(float)

@@ -1,0 +1,91 @@
+"""Folds for cross-validation: balanced over what matters, with families and repeated scans kept together."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold
+
+from mtseg.data.cohort import Cohort
+from mtseg.errors import InputError
+from mtseg.keys import Column
+
+MANY_VALUES = 10
+"""A numeric column with more distinct values than this is binned; with fewer it is taken for class codes."""
+QUANTILES = 4
+
+
+def split_cohort(
+    cohort: Cohort, *, folds: int = 5, stratify: Sequence[str] = (), group: str | None = None, seed: int = 0
+) -> Cohort:
+    """Add a column `fold` (0 to folds - 1), replacing one that is there.
+
+    The result depends on the subjects and the seed, not on the order of the rows.
+
+    Args:
+        cohort: The subjects, each id once.
+        folds: Number of folds, at least 2.
+        stratify: Columns whose joint distribution should be alike in all folds, the most important first: a
+            combination rarer than `folds` is balanced over the columns before its last only. Missing is a value of
+            its own, numbers are binned into quartiles.
+        group: Column whose equal values must stay in one fold; by default `group` if the table has it. The values
+            are kept in the column `group`, so that a later check can see that the folds respect them.
+        seed: Another seed gives other folds.
+
+    Raises:
+        InputError: A column is absent, an id repeated, or there are fewer subjects (groups) than folds.
+    """
+    table = cohort.table.sort_values(Column.SUBJECT)
+    absent = [name for name in (*stratify, *([group] if group else [])) if name not in table]
+    if absent:
+        raise InputError(f"{cohort.path}: there is no column '{absent[0]}' to split by")
+    if table[Column.SUBJECT].duplicated().any():
+        raise InputError(f"{cohort.path}: some ids are repeated. Run `mtseg cohort check` and mend them first")
+    if group:
+        table = table.assign(**{Column.GROUP: table[group].astype(object)})
+    groups = _groups(table)
+    if not 2 <= folds <= groups.nunique():
+        raise InputError(f"{cohort.path}: {groups.nunique()} subjects or groups cannot make {folds} folds")
+
+    splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
+    assigned = np.empty(len(table), dtype=int)
+    for k, (_, held_out) in enumerate(splitter.split(table, _strata(table, stratify, folds), groups)):
+        assigned[held_out] = k
+    table = table.assign(**{Column.FOLD: assigned})
+    return replace(
+        cohort,
+        table=table.loc[cohort.table.index],
+        targets=tuple(name for name in cohort.targets if name not in (Column.FOLD, Column.GROUP)),
+    )
+
+
+def _groups(table: pd.DataFrame) -> pd.Series:
+    """What must stay together: the group; a subject without one stands alone."""
+    alone = table[Column.SUBJECT].map("alone: {}".format)
+    if Column.GROUP not in table:
+        return alone
+    return table[Column.GROUP].astype(object).map("group: {}".format, na_action="ignore").fillna(alone)
+
+
+def _strata(table: pd.DataFrame, columns: Sequence[str], folds: int) -> np.ndarray:
+    """One code per row: the joint value of the columns, with rare combinations merged."""
+    values = pd.DataFrame({name: _bins(table[name]) for name in columns}, index=table.index)
+    strata = _joint(values)
+    for kept in reversed(range(len(columns))):
+        strata = strata.where(_sizes(strata) >= folds, _joint(values.iloc[:, :kept]))
+    return pd.factorize(strata.where(_sizes(strata) >= folds, strata.mode().iloc[0]))[0]
+
+
+def _joint(values: pd.DataFrame) -> pd.Series:
+    return pd.Series(["; ".join(row) for row in values.itertuples(index=False)], index=values.index)
+
+
+def _sizes(strata: pd.Series) -> pd.Series:
+    return strata.map(strata.value_counts())
+
+
+def _bins(column: pd.Series) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(column) and column.nunique() > MANY_VALUES:
+        column = pd.qcut(column.astype(float), QUANTILES, labels=False, duplicates="drop")
+    return column.astype(object).map(str, na_action="ignore").fillna("n/a")

@@ -1,0 +1,58 @@
+"""Which subjects train and which are held out."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from mtseg.data.cohort import Cohort
+from mtseg.errors import InputError
+from mtseg.keys import Key
+from mtseg.tasks import Head
+
+logger = logging.getLogger("mtseg")
+
+
+def training_split(cohort: Cohort, fold: int | None) -> tuple[Cohort, Cohort]:
+    """Divide into training and held-out subjects; without a fold everybody trains and nobody is held out."""
+    return (cohort, replace(cohort, table=cohort.table[:0])) if fold is None else cohort.fold(fold)
+
+
+def training_records(cohort: Cohort, *, sequences: Sequence[str], heads: Sequence[Head]) -> list[dict[str, Any]]:
+    """Give the records of the subjects that can teach something: all sequences, and a mask or a target.
+
+    The others are named in the log.
+
+    Raises:
+        InputError: The cohort has subjects, but none of them is left.
+    """
+    names = [head.name for head in heads]
+    records = cohort.records(sequences=sequences, targets=names)
+    usable = [r for r in _complete(records) if any(r[name] is not None for name in (Key.MASK, *names))]
+    return _report_left_out(records, usable, cohort, why="lack a sequence, or both the mask and all targets")
+
+
+def prediction_records(cohort: Cohort, *, sequences: Sequence[str]) -> list[dict[str, Any]]:
+    """Give the records of the subjects that have all sequences; the others are named in the log.
+
+    Raises:
+        InputError: Nobody is left.
+    """
+    records = [{k: r[k] for k in (Key.SUBJECT.value, Key.IMAGE.value)} for r in cohort.records(sequences=sequences)]
+    return _report_left_out(records, _complete(records), cohort, why="lack a sequence")
+
+
+def _complete(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [record for record in records if None not in record[Key.IMAGE]]
+
+
+def _report_left_out(
+    records: list[dict[str, Any]], usable: list[dict[str, Any]], cohort: Cohort, *, why: str
+) -> list[dict[str, Any]]:
+    kept = {record[Key.SUBJECT] for record in usable}
+    left_out = [record[Key.SUBJECT] for record in records if record[Key.SUBJECT] not in kept]
+    if left_out:
+        logger.warning("%d of %d subjects %s: %s", len(left_out), len(records), why, ", ".join(left_out))
+    if left_out and not usable:
+        raise InputError(f"{cohort.path}: no subject is left, because all of them {why}")
+    return usable

@@ -1,0 +1,76 @@
+"""Saving a training so that it can go on as if it had never stopped."""
+
+import logging
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from ignite.handlers import Checkpoint, DiskSaver
+from torch import nn
+from torch.optim import Optimizer
+
+from mtseg.errors import InputError
+from mtseg.files import replacing
+from mtseg.keys import File
+
+logger = logging.getLogger("mtseg")
+
+
+class Checkpoints:
+    """Keep the newest epoch's state in `checkpoint_<epoch>.pt`, and write the weights alone at the end.
+
+    Every file is written whole or not at all, and holds tensors and plain values only.
+
+    Args:
+        folder: Where the files go.
+        network: Not wrapped for several processes, so that its keys are its own.
+        optimizer: Its moments are part of the state.
+        scheduler: Likewise its position.
+        resume: Go on from the newest checkpoint in `folder`. Without it a folder that has one is an error.
+
+    Raises:
+        InputError: There is a checkpoint and `resume` is not set, or none and it is.
+    """
+
+    def __init__(
+        self, folder: str | PathLike, *, network: nn.Module, optimizer: Optimizer, scheduler: Any, resume: bool = False
+    ):
+        self.folder = Path(folder)
+        self.state: dict[str, Any] = {"network": network, "optimizer": optimizer, "scheduler": scheduler}
+        self.newest = max(self.folder.glob("checkpoint_*.pt"), key=lambda path: int(path.stem[11:]), default=None)
+        if resume and self.newest is None:
+            raise InputError(f"{self.folder}: there is no checkpoint to resume from. Train without --resume")
+        if self.newest is not None and not resume:
+            raise InputError(f"{self.newest}: a training is there already. Add --resume, or choose another folder")
+
+    def attach(self, engine: Engine) -> None:
+        """Register with the trainer, before anything that looks at its epoch when it starts."""
+        self.state["trainer"] = engine
+        saver = Checkpoint(
+            self.state,
+            DiskSaver(self.folder, require_empty=False),
+            n_saved=1,
+            filename_pattern="checkpoint_{global_step}.pt",
+            global_step_transform=lambda trainer, _: trainer.state.epoch,
+        )
+        engine.add_event_handler(Events.STARTED, self.restore)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, saver)
+        engine.add_event_handler(Events.COMPLETED, self.write_weights)
+
+    def restore(self, engine: Engine) -> None:
+        """Load the newest checkpoint, if resuming."""
+        if self.newest is None:
+            return
+        epochs = engine.state.max_epochs
+        Checkpoint.load_objects(self.state, torch.load(self.newest, map_location="cpu", weights_only=True))
+        engine.state.max_epochs = epochs
+        logger.info("resuming after epoch %d of %d", engine.state.epoch, epochs)
+        for stale in set(self.folder.glob("checkpoint_*.pt")) - {self.newest}:
+            stale.unlink()
+
+    def write_weights(self, engine: Engine) -> None:
+        """Write the network's state dict."""
+        with replacing(self.folder / File.WEIGHTS) as temporary:
+            torch.save(self.state["network"].state_dict(), temporary)

@@ -1,0 +1,103 @@
+"""The learning curve as a table, plain lines for a log, a bar with the remaining time for a terminal."""
+
+import logging
+import sys
+import time
+from datetime import timedelta
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from ignite.engine import Engine, Events
+from rich.progress import Progress, TimeElapsedColumn, TimeRemainingColumn
+from torch.optim import Optimizer
+
+from mtseg.files import read_table, write_table
+from mtseg.keys import File
+from mtseg.losses import JointLoss
+
+logger = logging.getLogger("mtseg")
+
+
+class History:
+    """Write `history.tsv`, one row an epoch: loss, loss of each task, learning rate, validation scores, seconds.
+
+    Args:
+        folder: Where the table goes; rows of an earlier, interrupted training are kept up to the resumed epoch.
+        loss: Its `latest` holds the parts.
+        optimizer: For the learning rate.
+        evaluator: Its metrics are recorded in the epochs in which it ran; None without validation.
+    """
+
+    def __init__(
+        self, folder: str | PathLike, *, loss: JointLoss, optimizer: Optimizer, evaluator: Engine | None = None
+    ):
+        self.path = Path(folder) / File.HISTORY
+        self.loss = loss
+        self.optimizer = optimizer
+        self.evaluator = evaluator
+        self.rows: list[dict[str, Any]] = []
+        self.sums: dict[str, float] = {}
+        self.validated = False
+        self.bar = Progress(
+            *Progress.get_default_columns()[:-1],
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            disable=not sys.stderr.isatty(),
+        )
+
+    def attach(self, engine: Engine) -> None:
+        """Register with the trainer; attach after the validation handler, so that a row has its epoch's scores."""
+        engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.EPOCH_STARTED, self.start_epoch)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.add)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.finish_epoch)
+        engine.add_event_handler(Events.COMPLETED, lambda: self.bar.stop())
+        engine.add_event_handler(Events.EXCEPTION_RAISED, self.fail)
+        if self.evaluator is not None:
+            self.evaluator.add_event_handler(Events.COMPLETED, lambda: setattr(self, "validated", True))
+
+    def start(self, engine: Engine) -> None:
+        """Take over the rows of the epochs that are not repeated."""
+        if self.path.exists() and engine.state.epoch > 0:
+            table = read_table(self.path)
+            self.rows = table[table["epoch"] <= engine.state.epoch].to_dict("records")
+        self.begun, self.first_epoch = time.monotonic(), engine.state.epoch
+        total = engine.state.max_epochs * engine.state.epoch_length
+        self.task = self.bar.add_task("training", total=total, completed=engine.state.iteration)
+        self.bar.start()
+
+    def start_epoch(self, engine: Engine) -> None:
+        """Forget the last epoch's sums."""
+        self.sums, self.validated = {}, False
+
+    def add(self, engine: Engine) -> None:
+        """Add one step's losses."""
+        parts = {"loss": engine.state.output["loss"].detach()} | {
+            f"loss_{name}": v for name, v in self.loss.latest.items()
+        }
+        for name, value in parts.items():
+            self.sums[name] = self.sums.get(name, 0.0) + float(value)
+        self.bar.advance(self.task)
+
+    def finish_epoch(self, engine: Engine) -> None:
+        """Write the epoch's row and say how long the rest takes."""
+        state = engine.state
+        spent = time.monotonic() - self.begun
+        remaining = spent / (state.epoch - self.first_epoch) * (state.max_epochs - state.epoch)
+        row = {"epoch": state.epoch} | {name: total / state.epoch_length for name, total in self.sums.items()}
+        if self.validated and self.evaluator is not None:
+            row |= {f"val_{name}": value for name, value in self.evaluator.state.metrics.items()}
+        row |= {"lr": self.optimizer.param_groups[0]["lr"], "seconds": round(spent, 1)}
+        self.rows.append(row)
+        write_table(pd.DataFrame(self.rows), self.path)
+        scores = ", ".join(f"{name} {value:.3f}" for name, value in row.items() if name.startswith(("loss", "val_")))
+        logger.info(
+            "epoch %d/%d: %s, %s left", state.epoch, state.max_epochs, scores, timedelta(seconds=round(remaining))
+        )
+
+    def fail(self, engine: Engine, error: BaseException) -> None:
+        """Give the terminal back before the error is shown."""
+        self.bar.stop()
+        raise error

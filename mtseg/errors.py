@@ -1,0 +1,43 @@
+"""Errors meant for people: they name the subject, the file, what is wrong and what to do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class InputError(Exception):
+    """The input cannot be used; the command line prints the message and exits with 2."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with one input.
+
+    Attributes:
+        subject: The subject's id, or "" where the whole table is meant.
+        where: File path or column.
+        what: What is wrong.
+        remedy: What the user can do about it.
+        fatal: False for something that mtseg can handle and only reports.
+    """
+
+    subject: str
+    where: str
+    what: str
+    remedy: str
+    fatal: bool = True
+
+    def __str__(self) -> str:
+        head = ": ".join(part for part in (self.subject, self.where) if part)
+        return f"{head}: {self.what}. {self.remedy}"
+
+
+class ProblemsError(InputError):
+    """Several problems of one input, reported together.
+
+    Args:
+        problems: What was found, at least one.
+    """
+
+    def __init__(self, problems: Sequence[Problem]):
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))

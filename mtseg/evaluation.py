@@ -1,0 +1,77 @@
+"""From predictions to tables with intervals and a report."""
+
+import json
+import os
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from mtseg.data import Cohort
+from mtseg.files import read_table, write_table
+from mtseg.keys import Column, File, Key
+from mtseg.metrics import case_table
+from mtseg.report import write_report
+from mtseg.statistics import simple_scores_table, summary_table
+from mtseg.tasks import Head, Structures
+
+
+def write_evaluation(
+    folder: str | os.PathLike,
+    *,
+    cohort: Cohort,
+    sequences: Sequence[str],
+    structures: Structures,
+    heads: Sequence[Head],
+    title: str,
+    history: str | os.PathLike | None = None,
+    simple_scores: Sequence[str] = (),
+    lower: Collection[str] = (),
+) -> Path:
+    """Score the predictions in a folder and write cases.tsv, summary.tsv, simple_scores.tsv and report.html into it.
+
+    Args:
+        folder: Holds `predictions.tsv`, the masks and `run.json`.
+        cohort: The subjects, with masks and targets; those that were not predicted are not counted.
+        sequences: The first one is shown behind the outlines.
+        structures: The mask's structures.
+        heads: The network's heads.
+        title: Of the report.
+        history: Table of the learning curve, shown if it is there.
+        simple_scores: Numeric columns of the cohort to set beside the network, as predicted volumes are anyway.
+        lower: Those scores of which a low value speaks for the positive class.
+
+    Returns:
+        The report.
+    """
+    folder = Path(folder)
+    predictions = read_table(folder / File.PREDICTIONS)
+    masks = {row[Column.SUBJECT]: str(folder / row["mask_file"]) for row in predictions.to_dict("records")}
+    everyone = cohort.records(sequences=sequences, targets=[head.name for head in heads])
+    records = [record for record in everyone if record[Key.SUBJECT] in masks]
+    cases = case_table(predictions, records, structures=structures, heads=heads, folder=folder)
+    summary = summary_table(cases, structures=structures, heads=heads)
+    extra = cohort.table[[Column.SUBJECT, *(name for name in simple_scores if name not in cases)]]
+    simple = simple_scores_table(
+        cases.merge(extra, on=Column.SUBJECT, how="left"),
+        structures=structures,
+        heads=heads,
+        columns=simple_scores,
+        lower=lower,
+    )
+    write_table(cases, folder / File.CASES)
+    write_table(summary, folder / File.SUMMARY)
+    write_table(simple, folder / File.SIMPLE_SCORES)
+    write_report(
+        folder / File.REPORT,
+        title=title,
+        cases=cases,
+        summary=summary,
+        history=read_table(history) if history and Path(history).is_file() else None,
+        images={record[Key.SUBJECT]: record[Key.IMAGE][0] for record in records},
+        references={record[Key.SUBJECT]: record[Key.MASK] for record in records},
+        masks=masks,
+        structures=structures,
+        heads=heads,
+        run=json.loads((folder / File.RUN).read_text()),
+        simple_scores=simple,
+    )
+    return folder / File.REPORT

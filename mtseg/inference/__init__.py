@@ -1,0 +1,6 @@
+"""Whole subjects in, masks and probabilities in the subject's own grid out."""
+
+from mtseg.inference.inferer import JointInferer
+from mtseg.inference.writer import WritePredictions
+
+__all__ = ["JointInferer", "WritePredictions"]

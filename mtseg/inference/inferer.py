@@ -1,0 +1,115 @@
+"""From one image to one mask and one answer per head, whatever the image's size."""
+
+from collections.abc import Sequence
+from math import ceil
+from typing import Any, cast
+
+import torch
+from monai.inferers import Inferer, sliding_window_inference
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mtseg.keys import Task
+from mtseg.networks.precision import autocast
+from mtseg.tasks import Head, Kind
+
+
+class JointInferer(Inferer):
+    """Probabilities of every task, one answer per subject.
+
+    An image that fits in one tile goes through the network whole, so a head sees the whole bottleneck. A larger one is
+    cut into overlapping tiles: the mask is their Gaussian-weighted average, and a head's answer is the average of the
+    tiles' answers, each weighted by the foreground probability that the network itself found in the tile (as training
+    weights patches by the structure voxels in them, see `SamplePatch`). Where no tile has any, all count alike.
+
+    Args:
+        heads: The network's heads.
+        tile: Largest size in voxels that goes through the network whole; None: any.
+        overlap: Overlap of neighbouring tiles, as a fraction.
+        mirror: Average with the prediction on the image mirrored left to right (first spatial axis).
+        swapped: Class index of each class's mirror image, see `Structures.swapped`.
+    """
+
+    def __init__(
+        self,
+        heads: Sequence[Head],
+        *,
+        tile: Sequence[int] | None = None,
+        overlap: float = 0.5,
+        mirror: bool = False,
+        swapped: Sequence[int] = (),
+    ):
+        self.heads = tuple(heads)
+        self.tile = tuple(tile) if tile else None
+        self.overlap = overlap
+        self.mirror = mirror
+        self.swapped = list(swapped)
+
+    def __call__(self, inputs: Tensor, network: nn.Module, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """Answer every task for a batch.
+
+        Args:
+            inputs: (B, C, ...).
+            network: A network with a `reduction` attribute, the product of its strides for each axis.
+            *args: Not used; MONAI's interface.
+            **kwargs: Not used; MONAI's interface.
+
+        Returns:
+            "seg": (B, K, ...) probabilities; each head's name: (B, classes) probabilities, or (B, 1) numbers in the
+            column's unit.
+        """
+        image = inputs.as_tensor() if hasattr(inputs, "as_tensor") else inputs
+        answers = self._answer(image, network)
+        if self.mirror:
+            twin = self._answer(image.flip(2), network)
+            twin[Task.SEG] = twin[Task.SEG].flip(2)[:, self.swapped]
+            answers = {name: (answers[name] + twin[name]) / 2 for name in answers}
+        return answers
+
+    def _answer(self, image: Tensor, network: nn.Module) -> dict[str, Tensor]:
+        if self.tile is None or all(n <= t for n, t in zip(image.shape[2:], self.tile, strict=True)):
+            return self._whole(image, network)
+        subjects = [self._tiled(subject, network, self.tile) for subject in image.split(1)]
+        return {name: torch.cat([subject[name] for subject in subjects]) for name in subjects[0]}
+
+    def _whole(self, image: Tensor, network: nn.Module) -> dict[str, Tensor]:
+        """Pad to a size that the strides divide, answer, cut the padding off."""
+        size = image.shape[2:]
+        reduction = cast(Sequence[int], getattr(network, "module", network).reduction)
+        before = [(ceil(n / r) * r - n) // 2 for n, r in zip(size, reduction, strict=True)]
+        after = [ceil(n / r) * r - n - b for n, r, b in zip(size, reduction, before, strict=True)]
+        padding = [p for pair in zip(reversed(before), reversed(after), strict=True) for p in pair]
+        with autocast(image.device):
+            logits = network(F.pad(image, padding, mode="replicate"))
+        inside = (slice(None), slice(None), *(slice(b, b + n) for b, n in zip(before, size, strict=True)))
+        answers = {Task.SEG.value: logits[Task.SEG][inside].float().softmax(dim=1)}
+        for head in self.heads:
+            answers[head.name] = _activate(head, logits[head.name].float())
+        return answers
+
+    def _tiled(self, image: Tensor, network: nn.Module, tile: Sequence[int]) -> dict[str, Tensor]:
+        weights: list[Tensor] = []
+        answers: dict[str, list[Tensor]] = {head.name: [] for head in self.heads}
+
+        def predict(tiles: Tensor) -> Tensor:
+            found = self._whole(tiles, network)
+            # The small constant decides only where no tile has any foreground.
+            weights.append((1 - found[Task.SEG][:, 0]).flatten(1).sum(dim=1) + 1e-3)
+            for name, kept in answers.items():
+                kept.append(found[name])
+            return found[Task.SEG]
+
+        seg = sliding_window_inference(image, tile, 1, predict, overlap=self.overlap, mode="gaussian")
+        weight = torch.cat(weights)[:, None]
+        averaged = {
+            name: (torch.cat(kept) * weight).sum(dim=0, keepdim=True) / weight.sum() for name, kept in answers.items()
+        }
+        return {Task.SEG.value: seg} | averaged
+
+
+def _activate(head: Head, logits: Tensor) -> Tensor:
+    if head.kind is Kind.CLASSES:
+        return logits.softmax(dim=1)
+    if head.kind is Kind.LABELS:
+        return logits.sigmoid()
+    return logits * head.sd + head.mean

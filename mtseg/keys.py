@@ -1,0 +1,46 @@
+"""The names that several modules must spell alike: dictionary keys, table columns, file names."""
+
+from enum import StrEnum
+
+MISSING = -1
+"""Voxel value of a mask that a subject does not have; such a mask adds nothing to the loss."""
+
+
+class Key(StrEnum):
+    """Keys of a sample on its way from the table to the loss."""
+
+    SUBJECT = "subject"
+    IMAGE = "image"
+    MASK = "mask"
+    TARGETS = "targets"
+    PRED = "pred"
+    SHARE = "share"
+
+
+class Task(StrEnum):
+    """Names of outputs in the dictionary that every network returns; heads bring their own."""
+
+    SEG = "seg"
+
+
+class Column(StrEnum):
+    """Columns with a fixed meaning in a cohort table or an output table."""
+
+    SUBJECT = "participant_id"
+    MASK = "mask"
+    FOLD = "fold"
+    GROUP = "group"
+    SITE = "site"
+
+
+class File(StrEnum):
+    """Names of the files that a run or a prediction leaves behind."""
+
+    RUN = "run.json"
+    HISTORY = "history.tsv"
+    PREDICTIONS = "predictions.tsv"
+    CASES = "cases.tsv"
+    SUMMARY = "summary.tsv"
+    SIMPLE_SCORES = "simple_scores.tsv"
+    REPORT = "report.html"
+    WEIGHTS = "model.pt"

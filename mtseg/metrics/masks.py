@@ -1,0 +1,68 @@
+"""Reading a predicted mask and its reference, and making sure that they share a grid."""
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from nibabel.affines import voxel_sizes
+from nibabel.filebasedimages import ImageFileError
+
+from mtseg.errors import Problem, ProblemsError
+
+_AFFINE_TOLERANCE = 1e-3
+"""Largest difference between two affines of one grid, mm; single-precision headers differ by less."""
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Two masks on one grid.
+
+    Attributes:
+        predicted: Values as in the user's mask files.
+        reference: The same, same shape.
+        spacing: Voxel size along each axis, mm.
+    """
+
+    predicted: np.ndarray
+    reference: np.ndarray
+    spacing: tuple[float, ...]
+
+    @property
+    def voxel_volume(self) -> float:
+        """Volume of one voxel, mm³."""
+        return float(np.prod(self.spacing))
+
+
+def read_masks(predicted: Path, reference: Path, *, subject: str) -> Masks:
+    """Read both masks of one subject.
+
+    Args:
+        predicted: The predicted mask, in the grid of the input.
+        reference: The reference mask.
+        subject: Named in errors.
+
+    Raises:
+        ProblemsError: A file cannot be read, or the grids differ.
+    """
+    (ours, affine), (truth, true_affine) = (_load(path, subject=subject) for path in (predicted, reference))
+    if ours.shape != truth.shape:
+        what = f"its shape is {truth.shape}, that of the predicted mask {ours.shape}"
+    elif (apart := float(np.abs(affine - true_affine).max())) > _AFFINE_TOLERANCE:
+        what = f"its affine differs from that of the predicted mask by up to {apart:.3g}"
+    else:
+        return Masks(ours, truth, tuple(float(mm) for mm in voxel_sizes(true_affine)))
+    remedy = "Resample the reference mask to the image that was segmented."
+    raise ProblemsError([Problem(subject, str(reference), what, remedy)])
+
+
+def _load(path: Path, *, subject: str) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        # A mask is often stored with a fourth axis of length 1.
+        image = nib.squeeze_image(nib.load(path))
+        # Rounded, because masks stored as scaled floats come back as 0.9999.
+        return np.rint(np.atleast_3d(image.dataobj)).astype(np.int32), image.affine
+    except (OSError, EOFError, zlib.error, ImageFileError) as error:
+        remedy = "Check that the file exists and opens in an image viewer."
+        raise ProblemsError([Problem(subject, str(path), f"cannot be read ({error})", remedy)]) from error

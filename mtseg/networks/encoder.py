@@ -1,0 +1,42 @@
+"""From the image down to the bottleneck."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from mtseg.networks.blocks import residual_block
+
+
+class ResidualEncoder(nn.Module):
+    """One residual block a level, each with a stride.
+
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: Number of sequences.
+        channels: Features of each level, finest first.
+        strides: Stride of each level, one number or one per axis (anisotropic voxels).
+        dropout: Probability inside the blocks.
+    """
+
+    def __init__(
+        self,
+        *,
+        spatial_dims: int,
+        in_channels: int,
+        channels: Sequence[int],
+        strides: Sequence[Sequence[int] | int],
+        dropout: float,
+    ):
+        super().__init__()
+        self.levels = nn.ModuleList(
+            residual_block(spatial_dims, before, after, stride=stride, dropout=dropout)
+            for before, after, stride in zip([in_channels, *channels], channels, strides, strict=False)
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """(B, C, D, H, W) -> feature maps of every level, finest first, bottleneck last."""
+        features = []
+        for level in self.levels:
+            x = level(x)
+            features.append(x)
+        return features

@@ -1,0 +1,105 @@
+"""Residual U-Net with heads on its bottleneck: a mask and answers about the subject from one pass."""
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+
+import torch
+from monai.networks.blocks import UnetOutBlock
+from monai.utils import ensure_tuple_rep
+from torch import Tensor, nn
+
+from mtseg.keys import Task
+from mtseg.networks.blocks import channels_last
+from mtseg.networks.decoder import Decoder
+from mtseg.networks.encoder import ResidualEncoder
+from mtseg.networks.heads import PooledHead, Pooling, pool
+
+
+class JointNet(nn.Module):
+    """Joint segmentation and classification (Nishi, Oishi et al., Stroke 2020) on a residual U-Net as in nnU-Net.
+
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: Number of sequences.
+        mask_classes: Mask classes, background included.
+        heads: Head name to its number of outputs; may be empty.
+        channels: Features of each level, finest first.
+        strides: Stride of each level, one number or one per axis; default: 1, then 2 at every further level.
+        pooling: "average", "max" or "mask", see `Pooling`.
+        deep_supervision: How many coarser decoder levels also predict the mask, in training mode only.
+        dropout: Probability inside the convolution blocks.
+        head_dropout: Probability before each head's linear layer.
+    """
+
+    def __init__(
+        self,
+        *,
+        spatial_dims: int = 3,
+        in_channels: int,
+        mask_classes: int,
+        heads: Mapping[str, int],
+        channels: Sequence[int] = (16, 32, 64, 128),
+        strides: Sequence[Sequence[int] | int] | None = None,
+        pooling: str = Pooling.AVERAGE,
+        deep_supervision: int = 0,
+        dropout: float = 0.0,
+        head_dropout: float = 0.2,
+    ):
+        super().__init__()
+        strides = strides or [1] + [2] * (len(channels) - 1)
+        if len(strides) != len(channels):
+            raise ValueError(f"{len(channels)} levels and {len(strides)} strides: give one stride a level")
+        if Task.SEG in heads:
+            raise ValueError(f"a head cannot be named '{Task.SEG}', the name of the mask's output")
+        self.reduction = [1] * spatial_dims
+        for stride in strides:
+            self.reduction = [
+                r * s for r, s in zip(self.reduction, ensure_tuple_rep(stride, spatial_dims), strict=True)
+            ]
+        self.pooling = Pooling(pooling)
+        self.encoder = ResidualEncoder(
+            spatial_dims=spatial_dims, in_channels=in_channels, channels=channels, strides=strides, dropout=dropout
+        )
+        self.decoder = Decoder(spatial_dims=spatial_dims, channels=channels, strides=strides, dropout=dropout)
+        self.mask_layers = nn.ModuleList(
+            UnetOutBlock(spatial_dims, channels[level], mask_classes) for level in range(1 + deep_supervision)
+        )
+        self.heads = nn.ModuleDict(
+            {
+                name: PooledHead(in_channels=channels[-1], outputs=outputs, dropout=head_dropout)
+                for name, outputs in heads.items()
+            }
+        )
+        self.to(memory_format=channels_last(spatial_dims))  # type: ignore[call-overload]  # missing in torch's stubs
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """Answer every task.
+
+        Args:
+            x: (B, C, D, H, W), or (B, C, H, W) in 2D; each axis a multiple of the product of its strides.
+
+        Returns:
+            "seg": mask logits (B, K, D, H, W); each head's name: logits (B, outputs). While training with deep
+            supervision also "seg_1", "seg_2", ...: mask logits of coarser levels, finest first.
+
+        Raises:
+            ValueError: An axis cannot be halved as often as the strides ask; names the next size that can.
+        """
+        self._check_size(x.shape[2:])
+        features = self.encoder(x.contiguous(memory_format=channels_last(x.ndim - 2)))
+        decoded = self.decoder(features)
+        logits = self.mask_layers[0](decoded[0])
+        foreground = 1 - logits.float().softmax(dim=1)[:, :1]
+        pooled = pool(features[-1], foreground, pooling=self.pooling)
+        answers = {Task.SEG.value: logits} | {name: head(pooled) for name, head in self.heads.items()}
+        if self.training:
+            for level in range(1, len(self.mask_layers)):
+                answers[f"{Task.SEG}_{level}"] = self.mask_layers[level](decoded[level])
+        return answers
+
+    def _check_size(self, size: torch.Size) -> None:
+        valid = tuple(ceil(n / r) * r for n, r in zip(size, self.reduction, strict=True))
+        if tuple(size) != valid:
+            raise ValueError(
+                f"the strides do not divide an image of {tuple(size)} voxels; the next valid size is {valid}: pad to it"
+            )

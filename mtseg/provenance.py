@@ -1,0 +1,43 @@
+"""What made an output: versions, commit, seed, configuration, data."""
+
+import json
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from mtseg.files import replacing
+from mtseg.keys import File
+
+_PACKAGES = ("mtseg", "torch", "monai", "pytorch-ignite", "numpy", "nibabel")
+
+
+def write_run(folder: str | os.PathLike, **facts: Any) -> None:
+    """Write `run.json` into an output folder.
+
+    Args:
+        folder: The output folder; made if absent.
+        **facts: What is special about this run: command, seed, configuration, fingerprint of the data.
+    """
+    run = {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "versions": {package: version(package) for package in _PACKAGES},
+        "git_commit": _commit(),
+    } | facts
+    with replacing(Path(folder) / File.RUN) as temporary:
+        temporary.write_text(json.dumps(run, indent=2, default=str) + "\n")
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that mtseg runs from; None outside a checkout."""
+    here = Path(__file__).parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

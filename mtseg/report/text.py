@@ -1,0 +1,120 @@
+"""Words and numbers of the report: names of metrics, rounding, the result in a sentence."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from mtseg.keys import Task
+from mtseg.tasks import Head, Kind
+
+METRICS = {
+    "dice_mean": "Dice, mean",
+    "dice_median": "Dice, median",
+    "hd95_mm_mean": "HD95 (mm)",
+    "asd_mm_mean": "Surface distance (mm)",
+    "volume_error_mm3_mean": "Volume error (mm³)",
+    "volume_error_mm3_mean_absolute": "Absolute volume error (mm³)",
+    "auc": "AUC",
+    "balanced_accuracy": "Balanced accuracy",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "brier": "Brier score",
+    "ece": "Calibration error",
+    "mae": "Mean absolute error",
+    "rmse": "Root mean squared error",
+    "pearson_r": "Correlation r",
+    "r2": "R²",
+}
+"""Metric in the summary to its heading in the report."""
+
+SEGMENTATION = (
+    "Means over subjects unless said otherwise, with 95 % bootstrap intervals over subjects. Dice: overlap of "
+    "predicted and reference mask (0 none, 1 identical). HD95: 95 % of either outline is nearer than this to the other "
+    "one; surface distance: the mean of these distances. Volume error: predicted minus true. A distance does not exist "
+    "where either mask is empty; such cases, and those without a reference mask, are counted as not scored."
+)
+EXAMPLES = (
+    "Chosen by the mean Dice over structures. The planes go through the middle of the largest structure of the "
+    "reference mask. Radiological view: the subject's right (R) is on the left of the picture; A is anterior, "
+    "S superior."
+)
+CLASSES = (
+    "AUC: the chance that a subject of the class is ranked above one who is not (0.5 is guessing). Brier score and "
+    "calibration error: how far probabilities are from what happened (0 is perfect)."
+)
+NUMBER = "Errors are in the unit of the column. R² is 0 for always saying the mean of these subjects."
+SIMPLE_SCORES = (
+    "Does the network know more than one number would have told? AUC of the network and of each simple score on the "
+    "same subjects, with 95 % intervals, and their difference by the paired test of DeLong. The direction of a score "
+    "is fixed beforehand: an AUC below 0.5 says that the score points the other way in these subjects. Intervals here "
+    "are DeLong's and differ a little from the bootstrap intervals above."
+)
+
+
+def spell(value: Any) -> str:
+    """Write a cell: numbers with about three figures, missing ones as n/a.
+
+    >>> [spell(x) for x in (0.81234, 12.345, 4321.9, 0.0, float("nan"), None, "good")]
+    ['0.812', '12.3', '4,322', '0', 'n/a', 'n/a', 'good']
+    """
+    if value is None or pd.isna(value):
+        return "n/a"
+    if not isinstance(value, float):
+        return str(value)
+    size = abs(value)
+    decimals = 0 if size >= 100 or not size else 1 if size >= 10 else 2 if size > 1 else 3
+    return f"{value:,.{decimals}f}".replace("-", "−")
+
+
+def spell_p(p: float) -> str:
+    """Write a p-value.
+
+    >>> spell_p(0.00004), spell_p(0.0312), spell_p(float("nan"))
+    ('< 0.001', '0.031', 'n/a')
+    """
+    return "< 0.001" if p < 0.001 else spell(float(p))
+
+
+def spell_interval(low: float, high: float) -> str:
+    """Write an interval.
+
+    >>> spell_interval(0.75, 0.86), spell_interval(float("nan"), float("nan"))
+    ('0.750 to 0.860', 'no interval')
+    """
+    return "no interval" if pd.isna(low) or pd.isna(high) else f"{spell(float(low))} to {spell(float(high))}"
+
+
+def readable(name: str) -> str:
+    """Write a structure's or column's name as words.
+
+    >>> readable("hippocampus_left")
+    'hippocampus left'
+    """
+    return name.replace("_", " ")
+
+
+def key_result(summary: pd.DataFrame, *, heads: Sequence[Head]) -> str:
+    """Say the main results in one sentence: overlap of the masks, then each head.
+
+    Args:
+        summary: As `mtseg.statistics.summary_table` makes it.
+        heads: The questions asked besides the mask.
+    """
+    seg = summary[(summary["task"] == Task.SEG) & (summary["metric"] == "dice_mean")]
+    parts = [_result("Dice", row) for row in seg.to_dict("records")[-1:]]
+    for head in heads:
+        metric, words = ("mae", "mean absolute error") if head.kind is Kind.NUMBER else ("auc", "AUC")
+        rows = summary[(summary["task"] == head.name) & (summary["metric"] == metric)].to_dict("records")
+        if head.kind is Kind.LABELS:
+            parts += [_result(f"{head.name}: {row['structure_or_class']} {words}", row) for row in rows]
+        else:
+            parts.append(_result(f"{head.name} {words}", rows[0]))
+    return "; ".join(parts) + "."
+
+
+def _result(what: str, row: dict[Any, Any]) -> str:
+    if not row["n"]:
+        return f"{what} n/a (no subject could be scored)"
+    interval = spell_interval(row["low"], row["high"])
+    return f"{what} {spell(float(row['value']))} (95 % CI: {interval}) over {row['n']} subjects"

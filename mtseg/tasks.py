@@ -1,0 +1,153 @@
+"""What a network is asked: the structures of its mask and the heads on its bottleneck."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mtseg.errors import InputError
+
+
+class Kind(StrEnum):
+    """What a head predicts."""
+
+    CLASSES = "classes"
+    """One of several classes: softmax over the logits."""
+    LABELS = "labels"
+    """Any number of labels at once: a sigmoid per logit; the cell holds names separated by ';'."""
+    NUMBER = "number"
+    """A real number (regression)."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """One question about the whole subject, answered from the bottleneck.
+
+    Args:
+        name: Column of the cohort table that holds the target, and key of the network's output.
+        kind: See `Kind`.
+        classes: The classes or labels as the table spells them; empty for a number. With two classes the second
+            is the positive one.
+        mean: Number only: centre of the scale on which the network learns, in the column's unit.
+        sd: Number only: spread of that scale, in the column's unit.
+    """
+
+    name: str
+    kind: Kind
+    classes: tuple[str, ...] = ()
+    mean: float = 0.0
+    sd: float = 1.0
+
+    @property
+    def outputs(self) -> int:
+        """Number of logits (1 for a number)."""
+        return len(self.classes) or 1
+
+    def encode(self, cell: Any) -> np.ndarray:
+        """Turn a table cell into the target vector (float32); a missing cell is all NaN.
+
+        Returns:
+            Shape (1,) with the class index or the standardised number, or (labels,) of 0 and 1.
+
+        Raises:
+            InputError: The cell is not one of the head's classes, or no number.
+
+        >>> Head("sex", Kind.CLASSES, ("F", "M")).encode("M")
+        array([1.], dtype=float32)
+        >>> Head("findings", Kind.LABELS, ("bleed", "oedema")).encode("oedema")
+        array([0., 1.], dtype=float32)
+        >>> Head("age", Kind.NUMBER, mean=50, sd=10).encode("60")
+        array([1.], dtype=float32)
+        """
+        width = self.outputs if self.kind is Kind.LABELS else 1
+        if cell is None or pd.isna(cell):
+            return np.full(width, np.nan, dtype=np.float32)
+        if self.kind is Kind.NUMBER:
+            return np.array([(self._number(cell) - self.mean) / self.sd], dtype=np.float32)
+        given = [part.strip() for part in _name(cell).split(";")] if self.kind is Kind.LABELS else [_name(cell)]
+        unknown = [part for part in given if part and part not in self.classes]
+        if unknown:
+            raise InputError(f"{self.name}: '{unknown[0]}' is none of {', '.join(self.classes)}")
+        if self.kind is Kind.LABELS:
+            return np.array([name in given for name in self.classes], dtype=np.float32)
+        return np.array([self.classes.index(given[0])], dtype=np.float32)
+
+    def _number(self, cell: Any) -> float:
+        try:
+            number = float(cell)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise InputError(f"{self.name}: '{cell}' is not a number")
+        return number
+
+
+def _name(cell: Any) -> str:
+    """Spell a cell as its class: 1, 1.0 and "1" are one class, whatever pandas made of the column."""
+    return (
+        str(int(cell)) if isinstance(cell, (bool, np.bool_, int, float, np.number)) and cell == int(cell) else str(cell)
+    )
+
+
+def heads_from(definitions: Mapping[str, Mapping[str, Any]]) -> tuple[Head, ...]:
+    """Build heads from a bundle's configuration.
+
+    >>> heads_from({"sex": {"classes": ["F", "M"]}, "age": {"mean": 50, "sd": 16}})[1].kind
+    <Kind.NUMBER: 'number'>
+    >>> heads_from({"findings": {"labels": ["bleed", "oedema"]}})[0].outputs
+    2
+    """
+    heads = []
+    for name, definition in definitions.items():
+        if "classes" in definition:
+            heads.append(Head(name, Kind.CLASSES, tuple(str(c) for c in definition["classes"])))
+        elif "labels" in definition:
+            heads.append(Head(name, Kind.LABELS, tuple(str(c) for c in definition["labels"])))
+        else:
+            heads.append(Head(name, Kind.NUMBER, mean=float(definition["mean"]), sd=float(definition["sd"])))
+    return tuple(heads)
+
+
+@dataclass(frozen=True)
+class Structures:
+    """Names of the mask's structures and the values that stand for them in the files.
+
+    Args:
+        values: Structure name to the value, or the values (merged), that it has in mask files. The network's class
+            index is the position in this mapping, from 1; 0 is background and every value not listed here.
+
+    >>> s = Structures({"hippocampus_left": 48, "hippocampus_right": [47], "lesion": [1, 2]})
+    >>> s.names, s.count, s.swapped()
+    (('hippocampus_left', 'hippocampus_right', 'lesion'), 4, (0, 2, 1, 3))
+    """
+
+    values: Mapping[str, int | Sequence[int]]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Structure names in the order of the network's classes, without background."""
+        return tuple(self.values)
+
+    @property
+    def count(self) -> int:
+        """Number of mask classes, background included."""
+        return len(self.values) + 1
+
+    def file_values(self, name: str) -> tuple[int, ...]:
+        """Values of a structure in mask files; the first is the one that mtseg writes."""
+        values = self.values[name]
+        return (values,) if isinstance(values, int) else tuple(values)
+
+    def swapped(self) -> tuple[int, ...]:
+        """Class index of each class's mirror image: x_left <-> x_right, everything else itself."""
+        mirrored = {"left": "right", "right": "left"}
+
+        def mirror(name: str) -> str:
+            twin = "_".join(mirrored.get(part, part) for part in name.split("_"))
+            return twin if twin in self.values else name
+
+        return (0, *(self.names.index(mirror(name)) + 1 for name in self.names))

@@ -1,0 +1,7 @@
+"""Transforms that MONAI lacks; pipelines join them with MONAI's own in the bundles' configurations."""
+
+from mtseg.transforms.augment import IntensityAugment, SpatialAugment
+from mtseg.transforms.patch import SamplePatch
+from mtseg.transforms.subject import EncodeTargets, LoadSubject
+
+__all__ = ["EncodeTargets", "IntensityAugment", "LoadSubject", "SamplePatch", "SpatialAugment"]

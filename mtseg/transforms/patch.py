@@ -1,0 +1,44 @@
+"""Cutting a training patch, and how much of the subject's answer it can hold."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from monai.transforms import RandCropByPosNegLabeld, Randomizable, Transform
+
+from mtseg.keys import Key
+
+
+class SamplePatch(Randomizable, Transform):
+    """Cut a patch, centred on a structure with a given probability, and note the patch's share of the subject.
+
+    The class belongs to the whole subject, and a patch without the lesion cannot show it. So each patch brings a
+    `share`, by which the loss of the class heads is multiplied: the part of the subject's structure voxels that lies
+    in it; or, for a subject without a mask or without a structure in it, the part of the volume. A volume no larger
+    than the patch is taken whole, with share 1. At prediction the classes of tiles are averaged with the same kind of
+    weight (`mtseg.inference.JointInferer`).
+
+    Args:
+        size: Patch size in voxels; the image must be at least that large (pad it before).
+        on_structure: Probability that the patch is centred on a voxel of a structure.
+    """
+
+    def __init__(self, size: Sequence[int], *, on_structure: float = 0.7):
+        keys = [Key.IMAGE.value, Key.MASK.value]
+        self.crop = RandCropByPosNegLabeld(
+            keys, label_key=Key.MASK.value, spatial_size=size, pos=on_structure, neg=1 - on_structure, num_samples=1
+        )
+
+    def set_random_state(self, seed: int | None = None, state: Any = None) -> "SamplePatch":
+        """Seed the cropping; called by MONAI's loaders and at the start of every epoch."""
+        super().set_random_state(seed, state)
+        self.crop.set_random_state(seed, state)
+        return self
+
+    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Crop `image` and `mask`, add `share` (0 to 1)."""
+        whole = data[Key.MASK]
+        cut = self.crop(data)[0]
+        structure = int((whole > 0).sum())
+        inside = int((cut[Key.MASK] > 0).sum())
+        cut[Key.SHARE] = inside / structure if structure else cut[Key.MASK].numel() / whole.numel()
+        return cut

@@ -1,0 +1,86 @@
+"""From a record of the cohort table to tensors."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from monai.data import MetaTensor
+from monai.transforms import LoadImage, ResampleToMatch, Transform
+
+from mtseg.errors import InputError
+from mtseg.keys import MISSING, Key
+from mtseg.tasks import Head, Structures
+
+
+class LoadSubject(Transform):
+    """Read a subject's sequences into one image and its mask into class indices.
+
+    Sequences on another grid are resampled (linearly) to the first one's, and so is the mask (nearest neighbour). A
+    subject without a mask gets one full of `MISSING`, which adds nothing to the loss.
+
+    Args:
+        structures: The mask's structures; None where no mask is wanted, as in prediction.
+    """
+
+    def __init__(self, *, structures: Structures | None = None):
+        self.structures = structures
+        self.load = LoadImage(ensure_channel_first=True, image_only=True, dtype=torch.float32)
+        self.match = ResampleToMatch()
+
+    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Record with paths -> record with `image` (C, D, H, W) and, if wanted, `mask` (1, D, H, W) of class indices.
+
+        Raises:
+            InputError: A file cannot be read; names subject and file.
+        """
+        data = dict(data)
+        sequences = [self._read(path, data) for path in data[Key.IMAGE]]
+        first = sequences[0]
+        aligned = [first] + [self._on_grid_of(first, image, mode="bilinear") for image in sequences[1:]]
+        data[Key.IMAGE] = MetaTensor(torch.cat([image.as_tensor() for image in aligned]), meta=first.meta)
+        if self.structures is not None:
+            data[Key.MASK] = self._mask(data, first, self.structures)
+        return data
+
+    def _read(self, path: str, data: dict[str, Any]) -> MetaTensor:
+        try:
+            image = self.load(path)
+        except Exception as error:  # MONAI's readers raise whatever the file format's library raises
+            raise InputError(
+                f"{data[Key.SUBJECT]}: {path}: cannot be read ({error}). Convert or copy it again"
+            ) from error
+        # A scanner's trailing axis of length 1 arrives as a channel or as a fourth axis.
+        return image.squeeze(-1) if image.ndim == 5 else image
+
+    def _on_grid_of(self, first: MetaTensor, image: MetaTensor, *, mode: str) -> MetaTensor:
+        if image.shape[1:] == first.shape[1:] and torch.allclose(image.affine, first.affine, atol=1e-3):
+            return image
+        padding = "zeros" if mode == "nearest" else "border"
+        return self.match(image, img_dst=first, mode=mode, padding_mode=padding)
+
+    def _mask(self, data: dict[str, Any], first: MetaTensor, structures: Structures) -> MetaTensor:
+        if data.get(Key.MASK) is None:
+            return MetaTensor(torch.full_like(first.as_tensor()[:1], MISSING), meta=first.meta)
+        values = self._on_grid_of(first, self._read(data[Key.MASK], data), mode="nearest").as_tensor()
+        classes = torch.zeros_like(values)
+        for index, name in enumerate(structures.names, start=1):
+            classes[torch.isin(values, torch.tensor(structures.file_values(name), dtype=values.dtype))] = index
+        return MetaTensor(classes, meta=first.meta)
+
+
+class EncodeTargets(Transform):
+    """Table cells -> `targets`, a dictionary of head name to float vector; NaN where the subject has none.
+
+    Args:
+        heads: The network's heads.
+    """
+
+    def __init__(self, heads: Sequence[Head]):
+        self.heads = heads
+
+    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Add `targets`; the cells themselves are dropped, because None does not collate."""
+        names = {head.name for head in self.heads}
+        kept = {key: value for key, value in data.items() if key not in names}
+        kept[Key.TARGETS] = {head.name: torch.from_numpy(head.encode(data.get(head.name))) for head in self.heads}
+        return kept

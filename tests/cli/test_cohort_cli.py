@@ -1,0 +1,104 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from mtseg.cli.cohort import app
+from mtseg.data import read_cohort
+from mtseg.errors import InputError
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A Decathlon folder of six subjects, and its table."""
+    nib = pytest.importorskip("nibabel")
+    random = np.random.default_rng(0)
+    for folder in ("imagesTr", "labelsTr"):
+        (tmp_path / folder).mkdir()
+    for i in range(6):
+        mask = np.zeros((8, 8, 8), np.uint8)
+        mask[: i + 1, 0, 0] = 1
+        for folder, voxels in (("imagesTr", random.random((8, 8, 8), np.float32)), ("labelsTr", mask)):
+            image = nib.Nifti1Image(voxels, np.eye(4))
+            nib.save(image, tmp_path / folder / f"case_{i}.nii.gz")
+    result = run("from-decathlon", tmp_path, "--out", tmp_path / "c.tsv", "--volume-class", "size", "--below-mm3", 4)
+    assert result.output == f"{tmp_path}/c.tsv: 6 rows, columns participant_id, t1, mask, size\n"
+    return tmp_path
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_a_sound_cohort_exits_with_0(study):
+    result = run("check", study / "c.tsv")
+    assert (result.exit_code, result.output) == (
+        0,
+        "6 subjects, sequences t1: problems to mend: 0, notes: 0; voxels were not read (--deep)\n",
+    )
+
+
+def test_every_problem_is_a_line_and_a_fatal_one_exits_with_2(study):
+    (study / "imagesTr/case_1.nii.gz").unlink()
+    (study / "labelsTr/case_2.nii.gz").write_bytes(b"")
+    result = run("check", study / "c.tsv", "--deep", "--folds", 4)
+    assert result.exit_code == 2
+    assert result.output.splitlines() == [
+        "note: size: class 'normal' has too few subjects or groups for 4 folds: 3. Some folds cannot be scored for it:"
+        " use fewer folds or merge the class with another",
+        "note: size: class 'small' has too few subjects or groups for 4 folds: 3. Some folds cannot be scored for it:"
+        " use fewer folds or merge the class with another",
+        "problem: case_1: imagesTr/case_1.nii.gz: t1 does not exist. Correct the path (it is relative to the table's"
+        " folder), or write n/a",
+        "problem: case_2: labelsTr/case_2.nii.gz: mask is an empty file. Copy it again from where it came from",
+        "6 subjects, sequences t1: problems to mend: 2, notes: 2",
+    ]
+
+
+def test_only_the_sequences_asked_for_are_checked(study):
+    result = run("check", study / "c.tsv", "--sequence", "flair")
+    assert "there is no column 'flair' (sequence)" in result.output
+    assert result.output.splitlines()[-1].startswith("6 subjects, sequences flair: problems to mend: 1")
+
+
+def test_a_terminal_gets_a_table(study, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    (study / "imagesTr/case_1.nii.gz").unlink()
+    lines = run("check", study / "c.tsv").output.splitlines()
+    assert any("subject" in line and "remedy" in line for line in lines)
+    assert any("imagesTr/case_1.nii.gz" in line and "case_1" in line for line in lines)
+
+
+def test_split_writes_balanced_folds(study):
+    out = study / "tables" / "folds.csv"
+    result = run("split", study / "c.tsv", "--out", out, "--folds", 3, "--stratify", "size", "--seed", 1)
+    assert result.output == f"{out}: 6 subjects in folds of 2, 2, 2\n"
+    table = read_cohort(out).table
+    assert table.groupby(["fold", "size"]).size().tolist() == [1] * 6
+    assert "../imagesTr/case_0.nii.gz" in out.read_text()
+
+
+def test_a_mistake_is_an_input_error_and_no_file_is_left(study):
+    result = run("split", study / "c.tsv", "--out", study / "x.tsv", "--stratify", "grade")
+    assert isinstance(result.exception, InputError)
+    assert not (study / "x.tsv").exists()
+    assert run("from-decathlon", study, "--out", study / "x.tsv", "--volume-class", "size").exit_code == 2
+
+
+def test_from_bids_reports_what_it_wrote(tmp_path, study):
+    pytest.importorskip("bids")
+    folder = tmp_path / "bids"
+    (folder / "sub-1" / "anat").mkdir(parents=True)
+    (folder / "dataset_description.json").write_text('{"Name": "x", "BIDSVersion": "1.8.0"}')
+    (study / "imagesTr/case_0.nii.gz").rename(folder / "sub-1/anat/sub-1_T1w.nii.gz")
+    result = run("from-bids", folder, "--out", tmp_path / "b.tsv")
+    assert result.output == f"{tmp_path}/b.tsv: 1 rows, columns participant_id, t1\n"
+
+
+def test_the_command_line_starts_without_heavy_imports():
+    heavy = "{'torch', 'monai', 'pandas', 'nibabel', 'sklearn', 'bids'}"
+    code = f"import sys, mtseg.cli.cohort; assert not {heavy} & set(sys.modules), {heavy} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

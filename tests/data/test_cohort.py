@@ -1,0 +1,124 @@
+import pandas as pd
+import pytest
+
+from mtseg.data import read_cohort, write_cohort
+from mtseg.errors import InputError
+
+
+def test_columns_are_told_apart_by_their_cells(study):
+    study.table["site"], study.table["group"] = "Bonn", ["1", "1", "2"]
+    cohort = study.read()
+    assert cohort.sequences == ("t1", "flair")
+    assert cohort.targets == ("sex", "age")
+    assert len(cohort) == 3
+
+
+def test_records_hold_absolute_paths_and_raw_cells(study):
+    study.table.loc[1, ["flair", "mask"]] = ["n/a", ""]
+    first, second, third = study.read().records(sequences=["flair", "t1"], targets=["sex", "age"])
+    assert first == {
+        "subject": "a",
+        "image": [str(study.folder / "a/flair.nii.gz"), str(study.folder / "a/t1.nii.gz")],
+        "mask": str(study.folder / "a/mask.nii.gz"),
+        "sex": "F",
+        "age": 31,
+    }
+    assert all(type(key) is str for key in first)
+    assert second["image"] == [None, str(study.folder / "b/t1.nii.gz")]
+    assert (second["mask"], second["age"]) == (None, 40.5)
+    assert third["age"] is None
+
+
+def test_records_without_mask_column_or_images(study):
+    study.table = study.table.drop(columns="mask")
+    assert study.read().records(sequences=[])[0] == {"subject": "a", "image": [], "mask": None}
+
+
+@pytest.mark.parametrize("name", ["participant_id", "subject", "subject_id", "id", "ID"])
+def test_ids_stay_strings_under_any_of_their_names(study, name):
+    study.table["participant_id"] = ["007", "08", "9"]
+    study.table = study.table.rename(columns={"participant_id": name})
+    assert study.read().table["participant_id"].tolist() == ["007", "08", "9"]
+
+
+def test_numbers_become_numbers_but_codes_with_leading_zeros_do_not(study):
+    study.table["grade"], study.table["code"] = ["1", "2.0", "n/a"], ["01", "02", "10"]
+    records = study.read().records(sequences=[], targets=["grade", "code"])
+    assert [record["grade"] for record in records] == [1, 2, None]
+    assert [record["code"] for record in records] == ["01", "02", "10"]
+
+
+def test_an_existing_folder_is_an_image_if_written_with_a_slash(study):
+    study.table["dwi"], study.table["initials"], study.table["scores"] = ["a/", "./b", "n/a"], [*"abc"], "1/2"
+    cohort = study.read()
+    assert cohort.sequences == ("t1", "flair", "dwi")
+    assert cohort.table["dwi"].tolist() == [str(study.folder / "a"), str(study.folder / "b"), None]
+    assert cohort.targets == ("sex", "age", "initials", "scores")
+
+
+def test_sequences_can_be_named(study):
+    cohort = read_cohort(study.read().path, sequences=["flair"])
+    assert (cohort.sequences, cohort.targets) == (("flair",), ("sex", "age"))
+    with pytest.raises(InputError, match=r"there is no column 't2'\. The columns are participant_id, t1, flair"):
+        read_cohort(cohort.path, sequences=["t2"])
+
+
+@pytest.mark.parametrize("name", ["again.tsv", "again.csv", "tables/again.csv", "again.parquet"])
+def test_written_tables_read_back_the_same(study, name):
+    study.table.loc[1, "flair"] = "n/a"
+    cohort = study.read()
+    write_cohort(cohort.table, study.folder / name)
+    again = read_cohort(study.folder / name)
+    pd.testing.assert_frame_equal(again.table, cohort.table)
+    if name == "tables/again.csv":
+        assert "../a/t1.nii.gz" in again.path.read_text()
+
+
+def test_excel_tables_with_semicolons_and_a_byte_order_mark(study):
+    study.table.to_csv(study.folder / "excel.csv", sep=";", index=False, encoding="utf-8-sig")
+    assert read_cohort(study.folder / "excel.csv").sequences == ("t1", "flair")
+
+
+def test_fingerprint_follows_cells_but_not_the_folder(study, tmp_path_factory):
+    cohort = study.read()
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "table.tsv"
+    elsewhere.write_bytes(cohort.path.read_bytes())
+    assert read_cohort(elsewhere).fingerprint() == cohort.fingerprint()
+    study.table.loc[2, "sex"] = "M"
+    assert study.read().fingerprint() != cohort.fingerprint()
+
+
+def test_fold_holds_out_its_subjects(study):
+    study.table["fold"] = ["0", "1", "1"]
+    cohort = study.read()
+    training, held_out = cohort.fold(1)
+    assert (training.table["participant_id"].tolist(), held_out.table["participant_id"].tolist()) == (["a"], ["b", "c"])
+    with pytest.raises(InputError, match=r"no subject is in fold 2, only in 0, 1\. Run `mtseg cohort split`"):
+        cohort.fold(2)
+
+
+def test_fold_without_folds_says_what_to_run(study):
+    with pytest.raises(InputError, match=r"no column 'fold'\. Run `mtseg cohort split`"):
+        study.read().fold(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("absent.tsv", None, "there is no such file"),
+        ("empty.tsv", b"", "cannot be read as a table"),
+        ("latin.csv", "subject,site\n1,Köln\n".encode("latin-1"), "is not UTF-8 text. Save it again as 'CSV UTF-8'"),
+        ("header.csv", b"subject,t1\n", "the table has no rows"),
+        ("nobody.csv", b"name,t1\nx,x.nii\n", "no column says who the subject is. Name it 'participant_id'"),
+        ("twice.csv", b"id,t1,t1\n1,a.nii,b.nii\n", "the column 't1' stands there twice"),
+        ("surplus.csv", b"id,t1\n1,a.nii,b.nii\n", "cannot be read as a table"),
+        ("text.parquet", b"id,t1\n", "cannot be read as a table"),
+    ],
+)
+def test_tables_that_are_none(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError) as raised:
+        read_cohort(tmp_path / name)
+    assert str(tmp_path / name) in str(raised.value)
+    assert message in str(raised.value)

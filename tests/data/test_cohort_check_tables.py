@@ -1,0 +1,157 @@
+import pytest
+
+from mtseg.data import check_cohort
+from mtseg.tasks import Head, Kind, Structures
+
+SEX, AGE = Head("sex", Kind.CLASSES, ("F", "M")), Head("age", Kind.NUMBER)
+
+BAD_TABLES = {
+    "repeated id": (
+        lambda s: s.cells("participant_id", "a", "b", "b"),
+        [
+            "b: participant_id: the id stands in 2 rows. Give each scan an id of its own, and the same value in the"
+            " column 'group'"
+        ],
+    ),
+    "missing id": (
+        lambda s: (s.cells("participant_id", "a", "", ""), s.cells("fold", "0", "1", "")),
+        [
+            "participant_id: 2 rows have no id. Give every row an id",
+            "fold: the subject is in no fold. Run `mtseg cohort split` again, or remove the row",
+        ],
+    ),
+    "slash in an id": (
+        lambda s: s.cells("participant_id", "a", "b", "x/c"),
+        ["x/c: participant_id: the id holds a slash. Use an id that can be a file name"],
+    ),
+    "mistyped path": (
+        lambda s: s.cells("gd", "b/gd.nii.gz", "n/a", "gd.nii.gzz"),
+        [
+            "c: gd: 'gd.nii.gzz' is no image path, but other cells of the column are. Correct the path (.nii,"
+            " .nii.gz, .mgz or an existing folder), or write n/a if there is no image"
+        ],
+    ),
+    "subject without image": (
+        lambda s: s.table.loc[1:1].assign(t1="", flair="").pipe(s.table.update),
+        ["b: t1, flair: the subject has no image. Name one, or remove the row"],
+    ),
+    "site spelt in two ways": (
+        lambda s: s.cells("site", "Bonn", "bonn ", "Köln"),
+        ["note site: Bonn and bonn count as different sites. Spell a site in one way"],
+    ),
+    "missing site": (
+        lambda s: s.cells("site", "Bonn", "", "Köln"),
+        ["note b: site: the site is missing. Fill it in if results are compared by site"],
+    ),
+    "fold is a word": (
+        lambda s: s.cells("fold", "0", "test", "1"),
+        ["b: fold: fold 'test' is no whole number from 0. Number the folds 0, 1, 2, …"],
+    ),
+    "fold is a fraction": (
+        lambda s: s.cells("fold", "0", "0.5", "1"),
+        ["b: fold: fold '0.5' is no whole number from 0. Number the folds 0, 1, 2, …"],
+    ),
+    "subject in no fold": (
+        lambda s: s.cells("fold", "0", "", "1"),
+        ["b: fold: the subject is in no fold. Run `mtseg cohort split` again, or remove the row"],
+    ),
+    "one fold": (
+        lambda s: s.cells("fold", "0", "0", "0"),
+        ["fold: there is one fold only, so nobody is left to train on. Run `mtseg cohort split`, or remove the column"],
+    ),
+    "group in two folds": (
+        lambda s: (s.cells("fold", "0", "1", "1"), s.cells("group", "x", "x", "")),
+        ["group: group 'x' (a, b) is in folds 0, 1. Run `mtseg cohort split` again, it keeps groups together"],
+    ),
+    "subject in two folds": (
+        lambda s: (s.cells("participant_id", "a", "b", "b"), s.cells("fold", "0", "0", "1")),
+        [
+            "b: participant_id: the id stands in 2 rows. Give each scan an id of its own, and the same value in the"
+            " column 'group'",
+            "b: fold: the subject is in folds 0, 1. Keep it in one fold",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoil", "expected"), [pytest.param(*c, id=n) for n, c in BAD_TABLES.items()])
+def test_bad_tables(study, spoil, expected):
+    spoil(study)
+    assert study.lines(heads=[AGE]) == expected
+
+
+@pytest.mark.parametrize(
+    ("head", "column", "expected"),
+    [
+        (
+            SEX,
+            ["F", "M", "male"],
+            "'male' is none of F, M. Correct the cell, write n/a, or add the class to the config",
+        ),
+        (
+            Head("sex", Kind.LABELS, ("cyst", "bleed")),
+            ["cyst;bleed", "", "cyst; edema"],
+            "'edema' is none of cyst, bleed. Correct the cell (labels separated by ';'), write n/a, or add the label",
+        ),
+        (
+            Head("sex", Kind.NUMBER),
+            ["1.5", "2", "2,5"],
+            "'2,5' is not a number. Write a number with a decimal point, or n/a",
+        ),
+    ],
+)
+def test_cells_that_a_head_cannot_encode(study, head, column, expected):
+    study.cells("sex", *column)
+    (line,) = study.lines(heads=[head])
+    assert line.startswith(f"c: sex: {expected}")
+
+
+@pytest.mark.parametrize("heads", [[], [SEX]])
+def test_classes_rarer_than_folds_are_noted(study, heads):
+    note = "note sex: class 'M' has too few subjects or groups for 2 folds: 1. Some folds cannot be scored for it: use"
+    assert study.lines(heads=heads) == []
+    assert [line for line in study.lines(heads=heads, folds=2) if line.startswith("note sex")] == [
+        f"{note} fewer folds or merge the class with another"
+    ]
+    study.cells("fold", "0", "1", "1")
+    assert any(line.startswith(note) for line in study.lines(heads=heads))
+    study.cells("fold", "0", "0", "1")
+    study.cells("group", "x", "x", "")
+    assert any(
+        "class 'F' has too few subjects or groups for 3 folds: 2." in line for line in study.lines(heads=heads, folds=3)
+    )
+
+
+def test_a_group_counts_once_towards_a_class(study):
+    study.cells("sex", "F", "F", "M")
+    study.cells("group", "x", "x", "y")
+    counts = [line.split(" folds: ")[1][:1] for line in study.lines(heads=[SEX], folds=2)]
+    assert counts == ["1", "1"]
+
+
+def test_needed_columns_are_all_named(study):
+    study.table = study.table[["participant_id", "t1", "sex"]].assign(t1=["n/a"] * 3)
+    cohort = study.read()
+    problems = check_cohort(
+        cohort,
+        sequences=["t1", "dwi"],
+        structures=Structures({"lesion": 1}),
+        heads=[SEX, AGE, Head("seg", Kind.NUMBER)],
+    )
+    remedy = "Add or rename a column; the table has participant_id, t1, sex"
+    assert [str(problem).replace(f"{cohort.path}: ", "") for problem in problems] == [
+        "t1: every cell of this column (sequence) is missing. Fill in the column",
+        f"there is no column 'dwi' (sequence). {remedy}",
+        f"there is no column 'mask' (mask of the structures). {remedy}",
+        f"there is no column 'age' (target). {remedy}",
+        f"there is no column 'seg' (target). {remedy}",
+        "seg: a target cannot have this name, mtseg uses it for something else. Rename the column in the table and in"
+        " the configuration",
+        *(f"{subject}: t1: the subject has no image. Name one, or remove the row" for subject in "abc"),
+    ]
+
+
+def test_a_table_without_images_says_so(study):
+    study.table = study.table[["participant_id", "sex"]]
+    (line,) = study.lines()
+    assert line.startswith("cohort.tsv: no column holds image paths. Add a column per sequence")

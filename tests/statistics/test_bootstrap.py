@@ -1,0 +1,43 @@
+"""Intervals over subjects."""
+
+import numpy as np
+
+from mtseg.statistics import estimate
+
+
+def mean_of(values: np.ndarray, strata=None):
+    strata = strata or [np.arange(len(values))]
+    return estimate(lambda i: values[i].mean(axis=-1), strata, resamples=2000, seed=0)
+
+
+def test_interval_of_a_mean_is_near_the_normal_one():
+    values = np.random.default_rng(0).normal(5, 2, 200)
+    found = mean_of(values)
+    reach = 1.96 * values.std(ddof=1) / np.sqrt(200)
+    assert np.allclose([found.low, found.high], [values.mean() - reach, values.mean() + reach], atol=0.05)
+
+
+def test_the_same_seed_gives_the_same_interval():
+    values = np.random.default_rng(0).random(20)
+    assert mean_of(values) == mean_of(values)
+
+
+def test_strata_are_resampled_apart():
+    # Within each stratum all are alike, so resampling within strata changes nothing: there is no interval.
+    values = np.repeat([0.0, 1.0], [5, 15])
+    found = mean_of(values, [np.arange(5), np.arange(5, 20)])
+    assert found.value == 0.75
+    assert np.isnan([found.low, found.high]).all()
+    assert mean_of(values).low < 0.75
+
+
+def test_falls_back_to_percentiles_where_bca_is_undefined():
+    values = np.array([0.0, 1.0])
+    found = mean_of(values)
+    assert (found.low, found.value, found.high) == (0.0, 0.5, 1.0)
+
+
+def test_too_few_subjects_have_no_interval():
+    assert np.isnan(mean_of(np.array([3.0])).low)
+    assert mean_of(np.array([3.0])).value == 3.0
+    assert np.isnan(mean_of(np.array([])).value)
