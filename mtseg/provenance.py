@@ -9,14 +9,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ignite.distributed import one_rank_only
+
 from mtseg.files import replacing
 from mtseg.keys import File
 
 _PACKAGES = ("mtseg", "torch", "monai", "pytorch-ignite", "numpy", "nibabel")
 
 
+@one_rank_only()
 def write_run(folder: str | os.PathLike, **facts: Any) -> None:
-    """Write `run.json` into an output folder.
+    """Write `run.json` into an output folder; of several processes the first one does.
 
     Args:
         folder: The output folder; made if absent.

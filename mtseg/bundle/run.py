@@ -1,5 +1,6 @@
 """Running a bundle: train, predict, evaluate."""
 
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -17,6 +18,12 @@ from mtseg.files import replacing
 from mtseg.keys import File
 
 Path_ = str | PathLike
+
+MODEL = ("sequences", "structures", "heads", "network_def", "spacing", "brain_only", "tile_size")
+"""Settings that prediction must share with the training."""
+
+MAY_DIFFER = ("cohort", "output", "resume")
+"""Settings that may change between a training and its continuation: where things lie now."""
 
 
 def train(
@@ -40,15 +47,18 @@ def train(
         out: Output folder.
         fold: Fold to hold out; None trains on everybody.
         seed: Fixes all that is random.
-        resume: Go on from the last complete epoch in `out`.
+        resume: Go on from the last complete epoch in `out`; everything else must be as it was.
         settings: "NAME=VALUE" changes of the bundle's top-level settings.
 
     Returns:
         The output folder.
+
+    Raises:
+        InputError: The folder holds another training, or `resume` is set and it holds none like this one.
     """
     folder, out = find(name), Path(out).absolute()
     config = load_config(folder / "configs" / "train.yaml", root=root())
-    changes = parse_settings(settings, config) | {
+    config |= parse_settings(settings, config) | {
         "cohort": str(Path(cohort).absolute()),
         "output": str(out),
         "fold": fold,
@@ -57,7 +67,9 @@ def train(
     }
     if not resume and any((out / "models").glob("checkpoint_*.pt")):
         raise InputError(f"{out}: a training is there already. Add --resume, or choose another folder")
-    _copy_bundle(folder, out, train=config | changes)
+    if resume:
+        _check_unchanged(config, out / "configs" / "train.yaml")
+    _copy_bundle(folder, out, train=config)
     _run(out / "configs" / "train.yaml", kind="train")
     return out
 
@@ -88,6 +100,7 @@ def predict(
     """
     folder, out = find(name), Path(out).absolute()
     config = load_config(folder / "configs" / "inference.yaml", root=root())
+    weights = _weights(folder, weights)
     if (cohort is None) == (not inputs):
         raise InputError("Name either image files or, with --cohort, a table")
     if cohort is None:
@@ -119,15 +132,21 @@ def evaluate(
     Returns:
         The HTML report.
     """
+    folder = find(name)
+    weights = _weights(folder, weights)
     changes = {"cohort": cohort, "fold": fold, "mirror": mirror}
-    _infer(find(name), "inference.yaml", "evaluate.yaml", out=Path(out).absolute(), weights=weights, changes=changes)
+    _infer(folder, "inference.yaml", "evaluate.yaml", out=Path(out).absolute(), weights=weights, changes=changes)
     return Path(out) / File.REPORT
 
 
-def _infer(folder: Path, *files: str, out: Path, weights: Path_ | None, changes: Mapping[str, Any]) -> None:
-    weights = Path(weights or folder / "models" / File.WEIGHTS).absolute()
-    if not weights.is_file():
-        raise InputError(f"{weights}: there are no such weights. Train the bundle first, or give --weights")
+def _weights(folder: Path, weights: Path_ | None) -> Path:
+    path = Path(weights or folder / "models" / File.WEIGHTS).absolute()
+    if not path.is_file():
+        raise InputError(f"{path}: there are no such weights. Train the bundle first, or give --weights")
+    return path
+
+
+def _infer(folder: Path, *files: str, out: Path, weights: Path, changes: Mapping[str, Any]) -> None:
     config = load_config(*(folder / "configs" / file for file in files), root=root()) | dict(changes)
     config |= {
         "cohort": str(Path(changes["cohort"]).absolute()),
@@ -141,11 +160,25 @@ def _infer(folder: Path, *files: str, out: Path, weights: Path_ | None, changes:
     _run(path, kind="infer")
 
 
+def _check_unchanged(config: Mapping[str, Any], before: Path) -> None:
+    """Compare with the configuration that the training began with; without one, `Checkpoints` has the say."""
+    if not before.is_file():
+        return
+    old = yaml.safe_load(before.read_text())
+    changed = [key for key in {**config, **old} if key not in MAY_DIFFER and config.get(key) != old.get(key)]
+    if changed:
+        raise InputError(
+            f"{before}: the training began with another {', '.join(changed)}. Resume with the options it began with"
+        )
+
+
 def _copy_bundle(folder: Path, out: Path, *, train: Mapping[str, Any]) -> None:
     """Write a bundle's files into the output folder, with complete configurations."""
+    inference = load_config(folder / "configs" / "inference.yaml", root=root())
+    evaluate = load_config(folder / "configs" / "evaluate.yaml", root=root())
     _write_yaml(train, out / "configs" / "train.yaml")
-    for name in ("inference.yaml", "evaluate.yaml"):
-        _write_yaml(load_config(folder / "configs" / name, root=root()), out / "configs" / name)
+    _write_yaml(inference | {key: train[key] for key in MODEL if key in train}, out / "configs" / "inference.yaml")
+    _write_yaml(evaluate, out / "configs" / "evaluate.yaml")
     for name in ("configs/metadata.json", "LICENSE", "docs/README.md"):
         (out / name).parent.mkdir(exist_ok=True)
         if (folder / name).absolute() != (out / name).absolute():
@@ -158,6 +191,8 @@ def _write_yaml(config: Mapping[str, Any], path: Path) -> None:
 
 
 def _run(file: Path, *, kind: str) -> None:
+    # It warns that there is no logging.conf, which is meant.
+    logging.getLogger("monai.bundle.workflows").setLevel(logging.ERROR)
     workflow = ConfigWorkflow(
         config_file=str(file), meta_file=str(file.parent / "metadata.json"), logging_file=False, workflow_type=kind
     )

@@ -91,8 +91,10 @@ def demo(
 
 
 def _log_to_terminal() -> None:
-    """Show mtseg's own messages; of the libraries below it only warnings."""
+    """Show mtseg's own messages, and of MONAI and pydicom only errors: they warn of every optional part they lack."""
     import logging
+    import warnings
 
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    warnings.filterwarnings("ignore", module="monai")
+    logging.basicConfig(level=logging.ERROR, format="%(message)s")
     logging.getLogger("mtseg").setLevel(logging.INFO)

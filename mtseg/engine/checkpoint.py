@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from ignite.distributed import one_rank_only
 from ignite.engine import Engine, Events
-from ignite.handlers import Checkpoint, DiskSaver
+from ignite.handlers import Checkpoint
 from torch import nn
 from torch.optim import Optimizer
 
@@ -21,7 +22,8 @@ logger = logging.getLogger("mtseg")
 class Checkpoints:
     """Keep the newest epoch's state in `checkpoint_<epoch>.pt`, and write the weights alone at the end.
 
-    Every file is written whole or not at all, and holds tensors and plain values only.
+    Every file is written whole or not at all, and holds tensors and plain values only. Of several processes the first
+    one writes.
 
     Args:
         folder: Where the files go.
@@ -48,28 +50,33 @@ class Checkpoints:
     def attach(self, engine: Engine) -> None:
         """Register with the trainer, before anything that looks at its epoch when it starts."""
         self.state["trainer"] = engine
-        saver = Checkpoint(
-            self.state,
-            DiskSaver(self.folder, require_empty=False),
-            n_saved=1,
-            filename_pattern="checkpoint_{global_step}.pt",
-            global_step_transform=lambda trainer, _: trainer.state.epoch,
-        )
-        engine.add_event_handler(Events.STARTED, self.restore)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, saver)
+        engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.COMPLETED, self.write_weights)
 
+    def start(self, engine: Engine) -> None:
+        """Load the newest checkpoint, if resuming, and save from now on."""
+        if self.newest is not None:
+            self.restore(engine)
+        # Last of the handlers at an epoch's end: what they write about an epoch is there before the epoch counts as done.
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
+
     def restore(self, engine: Engine) -> None:
-        """Load the newest checkpoint, if resuming."""
-        if self.newest is None:
-            return
+        """Load the newest checkpoint."""
         epochs = engine.state.max_epochs
         Checkpoint.load_objects(self.state, torch.load(self.newest, map_location="cpu", weights_only=True))
         engine.state.max_epochs = epochs
         logger.info("resuming after epoch %d of %d", engine.state.epoch, epochs)
-        for stale in set(self.folder.glob("checkpoint_*.pt")) - {self.newest}:
-            stale.unlink()
 
+    @one_rank_only()
+    def save(self, engine: Engine) -> None:
+        """Write the epoch's checkpoint; the ones before it go when it is there."""
+        path = self.folder / f"checkpoint_{engine.state.epoch}.pt"
+        with replacing(path) as temporary:
+            torch.save({name: thing.state_dict() for name, thing in self.state.items()}, temporary)
+        for older in set(self.folder.glob("checkpoint_*.pt")) - {path}:
+            older.unlink()
+
+    @one_rank_only()
     def write_weights(self, engine: Engine) -> None:
         """Write the network's state dict."""
         with replacing(self.folder / File.WEIGHTS) as temporary:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from ignite.distributed import get_rank, one_rank_only
 from ignite.engine import Engine, Events
 from rich.progress import Progress, TimeElapsedColumn, TimeRemainingColumn
 from torch.optim import Optimizer
@@ -22,6 +23,8 @@ logger = logging.getLogger("mtseg")
 
 class History:
     """Write `history.tsv`, one row an epoch: loss, loss of each task, learning rate, validation scores, seconds.
+
+    Of several processes the first one writes, and the losses are those of its own share of the subjects.
 
     Args:
         folder: Where the table goes; rows of an earlier, interrupted training are kept up to the resumed epoch.
@@ -44,7 +47,7 @@ class History:
             *Progress.get_default_columns()[:-1],
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            disable=not sys.stderr.isatty(),
+            disable=get_rank() > 0 or not sys.stderr.isatty(),
         )
 
     def attach(self, engine: Engine) -> None:
@@ -64,6 +67,7 @@ class History:
             table = read_table(self.path)
             self.rows = table[table["epoch"] <= engine.state.epoch].to_dict("records")
         self.begun, self.first_epoch = time.monotonic(), engine.state.epoch
+        self.spent_before = self.rows[-1]["seconds"] if self.rows else 0.0
         total = engine.state.max_epochs * engine.state.epoch_length
         self.task = self.bar.add_task("training", total=total, completed=engine.state.iteration)
         self.bar.start()
@@ -81,6 +85,7 @@ class History:
             self.sums[name] = self.sums.get(name, 0.0) + float(value)
         self.bar.advance(self.task)
 
+    @one_rank_only()
     def finish_epoch(self, engine: Engine) -> None:
         """Write the epoch's row and say how long the rest takes."""
         state = engine.state
@@ -89,8 +94,9 @@ class History:
         row = {"epoch": state.epoch} | {name: total / state.epoch_length for name, total in self.sums.items()}
         if self.validated and self.evaluator is not None:
             row |= {f"val_{name}": value for name, value in self.evaluator.state.metrics.items()}
-        row |= {"lr": self.optimizer.param_groups[0]["lr"], "seconds": round(spent, 1)}
+        row |= {"lr": self.optimizer.param_groups[0]["lr"], "seconds": round(self.spent_before + spent, 1)}
         self.rows.append(row)
+        state.metrics = row  # for trackers that are attached after this one
         write_table(pd.DataFrame(self.rows), self.path)
         scores = ", ".join(f"{name} {value:.3f}" for name, value in row.items() if name.startswith(("loss", "val_")))
         logger.info(

@@ -1,5 +1,6 @@
 """Randomness that depends on the epoch's number alone."""
 
+from ignite.distributed import get_rank
 from ignite.engine import Engine, Events
 from monai.utils import set_determinism
 from torch.utils.data import DataLoader
@@ -30,8 +31,8 @@ class SeedEpochs:
 
     def __call__(self, engine: Engine) -> None:
         """Seed for the epoch that starts."""
-        # Neighbouring runs and epochs must not share a seed: 0 + 1 and 1 + 0 would.
-        seed = (self.seed * 100_003 + engine.state.epoch) % 2**32
+        # Neighbouring runs, processes and epochs must not share a seed: 0 + 1 and 1 + 0 would.
+        seed = (self.seed * 100_003 + get_rank() * 10_007 + engine.state.epoch) % 2**32
         set_determinism(seed)
         self.patches.set_random_state(seed)
         if hasattr(self.loader.sampler, "set_epoch"):

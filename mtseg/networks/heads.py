@@ -13,34 +13,82 @@ class Pooling(StrEnum):
     AVERAGE = "average"
     MAX = "max"
     MASK = "mask"
-    """Average weighted by the network's own foreground probability, so the head looks at what the mask found."""
+    """Average weighted by the network's own foreground probability, and the volumes of the structures it found.
+
+    So a head looks at what the mask found. The volumes are given because instance normalisation takes the size of
+    a structure out of an average: every channel has mean 0 over the image, however much of it the structure fills.
+    """
 
 
-def pool(features: Tensor, foreground: Tensor, *, pooling: Pooling) -> Tensor:
-    """Reduce (B, C, d, h, w) to (B, C).
+class BottleneckPool(nn.Module):
+    """Reduce the bottleneck to a vector.
 
     Args:
-        features: Bottleneck.
-        foreground: (B, 1, D, H, W) probability of any structure, on the image's grid; used by `Pooling.MASK` only.
         pooling: See `Pooling`.
+        in_channels: Features of the bottleneck.
+        mask_classes: Mask classes, background included.
     """
-    axes = tuple(range(2, features.ndim))
-    if pooling is Pooling.AVERAGE:
-        return features.mean(dim=axes)
-    if pooling is Pooling.MAX:
-        return features.amax(dim=axes)
-    # The mask is a place to look at here, not something that the class may bend to its needs: no gradient.
-    weights = F.interpolate(foreground.detach(), features.shape[2:], mode="area")
-    # Where nothing is found every voxel counts alike, instead of a division by zero.
-    weights = weights + 1e-3
-    return (features * weights).sum(dim=axes) / weights.sum(dim=axes)
+
+    def __init__(self, *, pooling: Pooling, in_channels: int, mask_classes: int):
+        super().__init__()
+        self.pooling = pooling
+        self.volumes = RunningStandardise(mask_classes - 1) if pooling is Pooling.MASK else None
+        self.out_channels = in_channels + (mask_classes - 1 if pooling is Pooling.MASK else 0)
+
+    def forward(self, features: Tensor, probabilities: Tensor) -> Tensor:
+        """Reduce to (B, out_channels), in float32.
+
+        Args:
+            features: (B, C, d, h, w) bottleneck.
+            probabilities: (B, K, D, H, W) of the mask, on the image's grid. No gradient flows into them: the mask is a
+                place to look at here, not something that the class may bend to its needs.
+        """
+        features, probabilities = features.float(), probabilities.detach()
+        axes = tuple(range(2, features.ndim))
+        if self.pooling is Pooling.AVERAGE:
+            return features.mean(dim=axes)
+        if self.pooling is Pooling.MAX:
+            return features.amax(dim=axes)
+        weights = F.interpolate(1 - probabilities[:, :1], features.shape[2:], mode="area")
+        # Where nothing is found every voxel counts alike, instead of a division by zero.
+        weights = weights + 1e-3
+        average = (features * weights).sum(dim=axes) / weights.sum(dim=axes)
+        labels = probabilities.argmax(dim=1).flatten(1)
+        voxels = torch.stack([(labels == k).sum(dim=1) for k in range(1, probabilities.shape[1])], dim=1)
+        assert self.volumes is not None
+        return torch.cat([average, self.volumes(voxels.float().log1p())], dim=1)
+
+
+class RunningStandardise(nn.Module):
+    """Subtract the mean and divide by the standard deviation seen in training (exponential average, about 50 batches).
+
+    Unlike batch normalisation it does the same in training and prediction, and with one sample.
+
+    Args:
+        features: Number of features.
+    """
+
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(self, features: int):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("variance", torch.ones(features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, features) -> the same shape."""
+        if self.training:
+            self.mean.lerp_(x.mean(dim=0), 0.02)
+            self.variance.lerp_((x - self.mean).square().mean(dim=0), 0.02)
+        return (x - self.mean) / (self.variance + 1e-4).sqrt()
 
 
 class PooledHead(nn.Module):
     """Pooled bottleneck -> dropout -> linear layer.
 
     Args:
-        in_channels: Features of the bottleneck.
+        in_channels: Features of the pooled bottleneck.
         outputs: Number of logits.
         dropout: Probability before the linear layer.
     """
@@ -53,4 +101,4 @@ class PooledHead(nn.Module):
     def forward(self, pooled: Tensor) -> Tensor:
         """(B, C) -> logits (B, outputs), in float32: a probability deserves more than bfloat16's three digits."""
         with torch.autocast(pooled.device.type, enabled=False):
-            return self.linear(self.dropout(pooled.float()))
+            return self.linear(self.dropout(pooled))

@@ -8,11 +8,11 @@ from monai.networks.blocks import UnetOutBlock
 from monai.utils import ensure_tuple_rep
 from torch import Tensor, nn
 
-from mtseg.keys import Task
+from mtseg.keys import Key, Task
 from mtseg.networks.blocks import channels_last
 from mtseg.networks.decoder import Decoder
 from mtseg.networks.encoder import ResidualEncoder
-from mtseg.networks.heads import PooledHead, Pooling, pool
+from mtseg.networks.heads import BottleneckPool, PooledHead, Pooling
 
 
 class JointNet(nn.Module):
@@ -40,7 +40,7 @@ class JointNet(nn.Module):
         heads: Mapping[str, int],
         channels: Sequence[int] = (16, 32, 64, 128),
         strides: Sequence[Sequence[int] | int] | None = None,
-        pooling: str = Pooling.AVERAGE,
+        pooling: str = Pooling.MASK,
         deep_supervision: int = 0,
         dropout: float = 0.0,
         head_dropout: float = 0.2,
@@ -49,14 +49,18 @@ class JointNet(nn.Module):
         strides = strides or [1] + [2] * (len(channels) - 1)
         if len(strides) != len(channels):
             raise ValueError(f"{len(channels)} levels and {len(strides)} strides: give one stride a level")
-        if Task.SEG in heads:
-            raise ValueError(f"a head cannot be named '{Task.SEG}', the name of the mask's output")
+        if {*ensure_tuple_rep(strides[0], spatial_dims)} != {1}:
+            raise ValueError("the first level's stride must be 1, so that the mask lies on the image's grid")
+        if deep_supervision > len(channels) - 2:
+            raise ValueError(f"{len(channels)} levels leave at most {len(channels) - 2} for deep supervision")
+        for name in heads:
+            if name in (Task.SEG, Key.SHARE) or name.startswith(f"{Task.SEG}_") or not _names_a_module(name):
+                raise ValueError(f"a head cannot be named '{name}', which means something else: rename the column")
         self.reduction = [1] * spatial_dims
         for stride in strides:
             self.reduction = [
                 r * s for r, s in zip(self.reduction, ensure_tuple_rep(stride, spatial_dims), strict=True)
             ]
-        self.pooling = Pooling(pooling)
         self.encoder = ResidualEncoder(
             spatial_dims=spatial_dims, in_channels=in_channels, channels=channels, strides=strides, dropout=dropout
         )
@@ -64,13 +68,15 @@ class JointNet(nn.Module):
         self.mask_layers = nn.ModuleList(
             UnetOutBlock(spatial_dims, channels[level], mask_classes) for level in range(1 + deep_supervision)
         )
+        self.pool = BottleneckPool(pooling=Pooling(pooling), in_channels=channels[-1], mask_classes=mask_classes)
         self.heads = nn.ModuleDict(
             {
-                name: PooledHead(in_channels=channels[-1], outputs=outputs, dropout=head_dropout)
+                name: PooledHead(in_channels=self.pool.out_channels, outputs=outputs, dropout=head_dropout)
                 for name, outputs in heads.items()
             }
         )
-        self.to(memory_format=channels_last(spatial_dims))  # type: ignore[call-overload]  # missing in torch's stubs
+        self.memory_format = channels_last(spatial_dims)
+        self.to(memory_format=self.memory_format)  # type: ignore[call-overload]  # missing in torch's stubs
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Answer every task.
@@ -86,11 +92,10 @@ class JointNet(nn.Module):
             ValueError: An axis cannot be halved as often as the strides ask; names the next size that can.
         """
         self._check_size(x.shape[2:])
-        features = self.encoder(x.contiguous(memory_format=channels_last(x.ndim - 2)))
+        features = self.encoder(x.contiguous(memory_format=self.memory_format))
         decoded = self.decoder(features)
         logits = self.mask_layers[0](decoded[0])
-        foreground = 1 - logits.float().softmax(dim=1)[:, :1]
-        pooled = pool(features[-1], foreground, pooling=self.pooling)
+        pooled = self.pool(features[-1], logits.float().softmax(dim=1))
         answers = {Task.SEG.value: logits} | {name: head(pooled) for name, head in self.heads.items()}
         if self.training:
             for level in range(1, len(self.mask_layers)):
@@ -103,3 +108,8 @@ class JointNet(nn.Module):
             raise ValueError(
                 f"the strides do not divide an image of {tuple(size)} voxels; the next valid size is {valid}: pad to it"
             )
+
+
+def _names_a_module(name: str) -> bool:
+    """Whether torch takes the name: no dot, and no attribute of its containers such as "type"."""
+    return "." not in name and not hasattr(nn.ModuleDict(), name)

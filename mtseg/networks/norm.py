@@ -35,7 +35,8 @@ class InstanceNorm(nn.Module):
                 for sample in x.split(1)
             ]
             return torch.cat(samples) if len(samples) > 1 else samples[0]
-        return F.group_norm(x, self.num_channels, self.weight, self.bias, self.eps)
+        # not F.group_norm, which refuses one voxel of one sample
+        return torch.group_norm(x, self.num_channels, self.weight, self.bias, self.eps)
 
 
 FAST_INSTANCE_NORM = "mtseg_instance"

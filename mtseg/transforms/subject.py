@@ -24,7 +24,7 @@ class LoadSubject(Transform):
 
     def __init__(self, *, structures: Structures | None = None):
         self.structures = structures
-        self.load = LoadImage(ensure_channel_first=True, image_only=True, dtype=torch.float32)
+        self.load = LoadImage(ensure_channel_first=True, dtype=torch.float32)
         self.match = ResampleToMatch()
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -44,13 +44,11 @@ class LoadSubject(Transform):
 
     def _read(self, path: str, data: dict[str, Any]) -> MetaTensor:
         try:
-            image = self.load(path)
+            return self.load(path)
         except Exception as error:  # MONAI's readers raise whatever the file format's library raises
             raise InputError(
                 f"{data[Key.SUBJECT]}: {path}: cannot be read ({error}). Convert or copy it again"
             ) from error
-        # A scanner's trailing axis of length 1 arrives as a channel or as a fourth axis.
-        return image.squeeze(-1) if image.ndim == 5 else image
 
     def _on_grid_of(self, first: MetaTensor, image: MetaTensor, *, mode: str) -> MetaTensor:
         if image.shape[1:] == first.shape[1:] and torch.allclose(image.affine, first.affine, atol=1e-3):

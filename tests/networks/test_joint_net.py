@@ -1,0 +1,188 @@
+import re
+from math import log
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from mtseg.networks import JointNet
+from mtseg.networks.heads import BottleneckPool, Pooling, RunningStandardise
+
+
+def net(**options) -> JointNet:
+    torch.manual_seed(0)
+    defaults = {"in_channels": 1, "mask_classes": 3, "heads": {"sex": 2, "age": 1}, "channels": (4, 6, 8)}
+    return JointNet(**defaults | options)
+
+
+def image(*shape: int) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(7))
+
+
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ((2, 1, 8, 12, 4), {}),
+        ((1, 3, 8, 12), {"spatial_dims": 2, "in_channels": 3}),
+        ((1, 2, 8, 8, 5), {"in_channels": 2, "strides": [1, [2, 2, 1], [2, 2, 1]]}),
+        ((1, 1, 8, 8), {"spatial_dims": 2, "strides": [1, [2, 1], [1, 2]], "pooling": "mask"}),
+        ((1, 1, 4, 4, 4), {}),  # the bottleneck is one voxel
+        ((2, 1, 8, 8, 8), {"heads": {}}),
+        ((2, 1, 8, 8, 8), {"heads": {"findings": 4}, "pooling": "max"}),
+    ],
+)
+@pytest.mark.parametrize("training", [True, False])
+def test_answers_every_task(shape, options, training):
+    network = net(**options).train(training)
+    with torch.set_grad_enabled(training):
+        answers = network(image(*shape))
+    heads = options.get("heads", {"sex": 2, "age": 1})
+    assert {name: tuple(answer.shape) for name, answer in answers.items()} == {"seg": (shape[0], 3, *shape[2:])} | {
+        name: (shape[0], outputs) for name, outputs in heads.items()
+    }
+    assert all(answer.isfinite().all() for answer in answers.values())
+
+
+def test_deep_supervision_answers_only_in_training():
+    network = net(channels=(4, 6, 8, 8), deep_supervision=2)
+    answers = network(image(1, 1, 8, 16, 8))
+    assert list(answers) == ["seg", "sex", "age", "seg_1", "seg_2"]
+    assert [tuple(answers[f"seg_{level}"].shape) for level in (1, 2)] == [(1, 3, 4, 8, 4), (1, 3, 2, 4, 2)]
+    assert list(network.eval()(image(1, 1, 8, 16, 8))) == ["seg", "sex", "age"]
+
+
+@pytest.mark.parametrize("option", ["dropout", "head_dropout"])
+def test_dropout_acts_in_training_only(option):
+    x, network = image(1, 1, 8, 8, 8), net(**{"dropout": 0.0, "head_dropout": 0.0} | {option: 0.5})
+    first, second = network(x), network(x)
+    assert not torch.equal(first["sex"], second["sex"])
+    assert torch.equal(first["seg"], second["seg"]) == (option == "head_dropout")
+    network.eval()
+    assert torch.equal(network(x)["sex"], network(x)["sex"])
+
+
+def test_pooling_of_known_features():
+    features = torch.arange(8.0).reshape(1, 1, 2, 2, 2)
+    probabilities = torch.zeros(1, 3, 4, 4, 4)
+    probabilities[:, 2, 2:, 2:, 2:] = 1  # exactly the bottleneck's last voxel, which is 7
+    probabilities[:, 1, 0, 0, 0] = 1  # an eighth of its first, which is 0
+    probabilities[:, 0] = 1 - probabilities.sum(1)
+
+    def pooled(pooling: Pooling, found: torch.Tensor) -> list[float]:
+        return BottleneckPool(pooling=pooling, in_channels=1, mask_classes=3).eval()(features, found)[0].tolist()
+
+    assert pooled(Pooling.AVERAGE, probabilities) == [3.5]
+    assert pooled(Pooling.MAX, probabilities) == [7]
+    # the logarithm of each structure's voxels follows the average
+    assert pooled(Pooling.MASK, probabilities) == pytest.approx([7 / 1.125, log(2), log(9)], rel=1e-2)
+    nothing = F.one_hot(torch.zeros(1, 4, 4, 4, dtype=torch.long), 3).movedim(-1, 1).float()
+    assert pooled(Pooling.MASK, nothing) == pytest.approx([3.5, 0, 0])
+
+
+def test_volumes_are_standardised_with_what_training_saw():
+    standardise = RunningStandardise(1)
+    x = torch.tensor([[7.0], [11.0]])
+    for _ in range(500):
+        standardise(x)
+    standardise.eval()
+    seen = standardise.state_dict()
+    torch.testing.assert_close(standardise(x), torch.tensor([[-1.0], [1.0]]), rtol=1e-2, atol=1e-2)
+    torch.testing.assert_close(standardise.state_dict(), seen)
+
+
+def test_mask_pooling_looks_where_the_network_found_something():
+    network, x = net(pooling="mask", heads={"sex": 2}).eval(), image(2, 1, 8, 8, 8)
+    with torch.no_grad():
+        answers = network(x)
+        bottleneck = network.encoder(x)[-1]
+        weights = F.avg_pool3d(1 - answers["seg"].softmax(1)[:, :1], 4)
+        average = (bottleneck * weights).sum((2, 3, 4)) / weights.sum((2, 3, 4))
+        voxels = F.one_hot(answers["seg"].argmax(1), 3).sum((1, 2, 3))[:, 1:]
+        pooled = torch.cat([average, voxels.float().log1p()], dim=1)
+        torch.testing.assert_close(answers["sex"], network.heads["sex"].linear(pooled), rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("pooling", list(Pooling))
+def test_a_head_teaches_the_encoder_but_not_the_mask(pooling):
+    network = net(pooling=pooling, heads={"sex": 2})
+    network(image(1, 1, 8, 8, 8))["sex"][:, 0].sum().backward()
+    assert all(
+        p.grad is None or not p.grad.any()
+        for part in ("decoder", "mask_layers")
+        for p in getattr(network, part).parameters()
+    )
+    assert any(p.grad.any() for p in network.encoder.levels[0].parameters())
+
+
+STRIDES = st.lists(st.tuples(*[st.integers(1, 2)] * 2), min_size=1, max_size=3)
+
+
+@given(strides=STRIDES, size=st.tuples(*[st.integers(1, 9)] * 2))
+@settings(max_examples=25, deadline=None)
+def test_padding_to_the_size_that_the_error_names_works(strides, size):
+    network = net(spatial_dims=2, channels=(2,) * (len(strides) + 1), strides=[1, *strides]).eval()
+    try:
+        network(image(1, 1, *size))
+    except ValueError as error:
+        given_size, valid = (tuple(int(n) for n in found.split(",")) for found in re.findall(r"\((.*?)\)", str(error)))
+        assert given_size == size
+        assert all(n <= v < n + r for n, v, r in zip(size, valid, network.reduction, strict=True))
+        assert network(image(1, 1, *valid))["seg"].shape[2:] == valid
+    else:
+        assert all(n % r == 0 for n, r in zip(size, network.reduction, strict=True))
+
+
+@pytest.mark.parametrize("name", ["seg", "seg_1", "share", "type", "mRS.90"])
+def test_names_that_a_head_cannot_have(name):
+    with pytest.raises(ValueError, match=f"a head cannot be named '{name}'"):
+        net(heads={name: 2})
+
+
+def test_wrong_levels_are_refused():
+    with pytest.raises(ValueError, match="3 levels and 2 strides"):
+        net(strides=[1, 2])
+    with pytest.raises(ValueError, match="first level's stride must be 1"):
+        net(strides=[[1, 1, 2], 2, 2])
+    with pytest.raises(ValueError, match="at most 1"):
+        net(deep_supervision=2)
+
+
+def test_bfloat16_is_close_to_float32():
+    x, network = image(2, 1, 16, 16, 16), net(channels=(8, 16, 32)).eval()
+    with torch.no_grad():
+        exact = network(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            fast = network(x)
+    assert fast["sex"].dtype == torch.float32
+    for name in exact:
+        difference = (fast[name].float() - exact[name]).abs().mean() / exact[name].abs().mean()
+        assert 0 < difference < 0.03, name
+
+
+@pytest.mark.parametrize("pooling", ["average", "max", "mask"])
+def test_one_sample_does_not_depend_on_the_others(pooling):
+    x, network = image(3, 1, 8, 8, 8), net(pooling=pooling, head_dropout=0.0)
+    for training in (True, False)[pooling == "mask" :]:  # in training the volumes' mean comes from the batch
+        network.train(training)
+        together, alone = network(x), network(x[1:2])
+        for name in alone:
+            torch.testing.assert_close(together[name][1:2], alone[name], rtol=1e-4, atol=1e-5)
+
+
+def test_names_of_weights_are_stable():
+    """Shipped weights are found by these names."""
+    assert {name.rsplit(".", 1)[0] for name in net(channels=(4, 6), deep_supervision=0).state_dict()} == {
+        *(
+            f"encoder.levels.{level}.{part}"
+            for level in (0, 1)
+            for part in ("conv1.conv", "conv2.conv", "conv3.conv", "norm1", "norm2", "norm3")
+        ),
+        "decoder.levels.0.transp_conv.conv",
+        *(f"decoder.levels.0.conv_block.{part}" for part in ("conv1.conv", "conv2.conv", "norm1", "norm2")),
+        "mask_layers.0.conv.conv",
+        "pool.volumes",
+        "heads.sex.linear",
+        "heads.age.linear",
+    }
