@@ -38,6 +38,6 @@ def read_table(path: str | os.PathLike) -> pd.DataFrame:
 
 
 def write_table(table: pd.DataFrame, path: str | os.PathLike) -> None:
-    """Write a TSV table with missing cells as "n/a", BIDS fashion."""
+    """Write a TSV table with missing cells as "n/a", BIDS fashion, and numbers with seven digits (single precision)."""
     with replacing(path) as temporary:
-        table.to_csv(temporary, sep="\t", index=False, na_rep="n/a")
+        table.to_csv(temporary, sep="\t", index=False, na_rep="n/a", float_format="%.7g")

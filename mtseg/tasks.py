@@ -69,7 +69,8 @@ class Head:
         if self.kind is Kind.NUMBER:
             return np.array([(self._number(cell) - self.mean) / self.sd], dtype=np.float32)
         given = [part.strip() for part in _name(cell).split(";")] if self.kind is Kind.LABELS else [_name(cell)]
-        unknown = [part for part in given if part and part not in self.classes]
+        nothing = {""} if self.kind is Kind.LABELS else set()
+        unknown = [part for part in given if part not in {*self.classes, *nothing}]
         if unknown:
             raise InputError(f"{self.name}: '{unknown[0]}' is none of {', '.join(self.classes)}")
         if self.kind is Kind.LABELS:
@@ -88,9 +89,8 @@ class Head:
 
 def _name(cell: Any) -> str:
     """Spell a cell as its class: 1, 1.0 and "1" are one class, whatever pandas made of the column."""
-    return (
-        str(int(cell)) if isinstance(cell, (bool, np.bool_, int, float, np.number)) and cell == int(cell) else str(cell)
-    )
+    whole = isinstance(cell, (bool, np.bool_, int, float, np.number)) and float(cell).is_integer()
+    return str(int(cell)) if whole else str(cell)
 
 
 def heads_from(definitions: Mapping[str, Mapping[str, Any]]) -> tuple[Head, ...]:

@@ -37,7 +37,7 @@ def parse_settings(settings: Sequence[str], config: dict[str, Any]) -> dict[str,
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals or name not in config:
-            raise InputError(f"--set {setting}: write NAME=VALUE, where NAME is a top-level setting of the bundle")
+            raise InputError(f"--set {setting}: write NAME=VALUE, where NAME is one of {', '.join(config)}")
         parsed[name] = yaml.safe_load(value)
     return parsed
 

@@ -7,6 +7,7 @@ import mtseg
 from mtseg.bundle.config import load_config
 from mtseg.errors import InputError
 from mtseg.keys import File
+from mtseg.tasks import Head, Structures, heads_from
 
 
 @dataclass(frozen=True)
@@ -15,14 +16,14 @@ class Description:
 
     Attributes:
         sequences: Image columns, in the order of the network's channels.
-        structures: Names of the mask's structures.
-        heads: Names of the heads.
+        structures: The mask's structures.
+        heads: The network's heads.
         has_weights: Whether trained weights lie in the bundle.
     """
 
     sequences: tuple[str, ...]
-    structures: tuple[str, ...]
-    heads: tuple[str, ...]
+    structures: Structures
+    heads: tuple[Head, ...]
     has_weights: bool
 
 
@@ -55,7 +56,7 @@ def describe(name: str) -> Description:
     config = load_config(folder / "configs" / "train.yaml", root=root())
     return Description(
         sequences=tuple(config["sequences"]),
-        structures=tuple(config["structures"]),
-        heads=tuple(config["heads"]),
+        structures=Structures(config["structures"]),
+        heads=heads_from(config["heads"]),
         has_weights=(folder / "models" / File.WEIGHTS).is_file(),
     )

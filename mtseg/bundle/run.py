@@ -2,7 +2,8 @@
 
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,14 @@ from monai.bundle import ConfigWorkflow
 from mtseg.bundle.config import load_config, parse_settings
 from mtseg.bundle.inputs import write_inputs_table
 from mtseg.bundle.locate import find, root
+from mtseg.engine import find_checkpoint
 from mtseg.errors import InputError
 from mtseg.files import replacing
 from mtseg.keys import File
 
 Path_ = str | PathLike
+
+EVALUATION = ("inference.yaml", "evaluate.yaml")
 
 MODEL = ("sequences", "structures", "heads", "network_def", "spacing", "brain_only", "tile_size")
 """Settings that prediction must share with the training."""
@@ -65,12 +69,11 @@ def train(
         "seed": seed,
         "resume": resume,
     }
-    if not resume and any((out / "models").glob("checkpoint_*.pt")):
-        raise InputError(f"{out}: a training is there already. Add --resume, or choose another folder")
-    if resume:
+    if find_checkpoint(out / "models", resume=resume):
         _check_unchanged(config, out / "configs" / "train.yaml")
-    _copy_bundle(folder, out, train=config)
-    _run(out / "configs" / "train.yaml", kind="train")
+    with _refusable(out):
+        _copy_bundle(folder, out, train=config)
+        _run(out / "configs" / "train.yaml", kind="train")
     return out
 
 
@@ -103,10 +106,11 @@ def predict(
     weights = _weights(folder, weights)
     if (cohort is None) == (not inputs):
         raise InputError("Name either image files or, with --cohort, a table")
-    if cohort is None:
-        cohort = write_inputs_table(inputs, sequences=config["sequences"], folder=out)
-    changes = {"cohort": cohort, "mirror": mirror, "probabilities": probabilities}
-    _infer(folder, "inference.yaml", out=out, weights=weights, changes=changes)
+    with _refusable(out):
+        if cohort is None:
+            cohort = write_inputs_table(inputs, sequences=config["sequences"], folder=out)
+        config |= {"cohort": cohort, "mirror": mirror, "probabilities": probabilities}
+        _infer(folder, "inference.yaml", config, out=out, weights=weights)
     return out
 
 
@@ -118,6 +122,7 @@ def evaluate(
     fold: int | None = None,
     weights: Path_ | None = None,
     mirror: bool = False,
+    settings: Sequence[str] = (),
 ) -> Path:
     """Predict a cohort (or one fold of it) and score the result against its masks and targets.
 
@@ -128,15 +133,31 @@ def evaluate(
         fold: Score this fold's subjects only.
         weights: State dict to use instead of the bundle's own.
         mirror: Average with the prediction on the mirrored image.
+        settings: "NAME=VALUE" changes of the bundle's top-level settings.
 
     Returns:
         The HTML report.
     """
     folder = find(name)
     weights = _weights(folder, weights)
-    changes = {"cohort": cohort, "fold": fold, "mirror": mirror}
-    _infer(folder, "inference.yaml", "evaluate.yaml", out=Path(out).absolute(), weights=weights, changes=changes)
-    return Path(out) / File.REPORT
+    config = load_config(*(folder / "configs" / file for file in EVALUATION), root=root())
+    changes = parse_settings(settings, config) | {"cohort": cohort, "fold": fold, "mirror": mirror}
+    out = Path(out).absolute()
+    with _refusable(out):
+        _infer(folder, EVALUATION[-1], config | changes, out=out, weights=weights)
+    return out / File.REPORT
+
+
+@contextmanager
+def _refusable(out: Path) -> Iterator[None]:
+    """Leave no new folder behind when the input is refused before computing starts, where `run.json` is written."""
+    new = not out.exists()
+    try:
+        yield
+    except InputError:
+        if new and not (out / File.RUN).exists():
+            shutil.rmtree(out, ignore_errors=True)
+        raise
 
 
 def _weights(folder: Path, weights: Path_ | None) -> Path:
@@ -146,25 +167,22 @@ def _weights(folder: Path, weights: Path_ | None) -> Path:
     return path
 
 
-def _infer(folder: Path, *files: str, out: Path, weights: Path, changes: Mapping[str, Any]) -> None:
-    config = load_config(*(folder / "configs" / file for file in files), root=root()) | dict(changes)
-    config |= {
-        "cohort": str(Path(changes["cohort"]).absolute()),
+def _infer(folder: Path, file: str, config: Mapping[str, Any], *, out: Path, weights: Path) -> None:
+    config = dict(config) | {
+        "cohort": str(Path(config["cohort"]).absolute()),
         "output": str(out),
         "weights": str(weights),
         "bundle_root": str(folder),
     }
-    path = out / "configs" / files[-1]
+    path = out / "configs" / file
     _write_yaml(config, path)
     shutil.copyfile(folder / "configs" / "metadata.json", path.parent / "metadata.json")
     _run(path, kind="infer")
 
 
 def _check_unchanged(config: Mapping[str, Any], before: Path) -> None:
-    """Compare with the configuration that the training began with; without one, `Checkpoints` has the say."""
-    if not before.is_file():
-        return
-    old = yaml.safe_load(before.read_text())
+    """Compare with the configuration that the training began with; MONAI's own command leaves none."""
+    old = yaml.safe_load(before.read_text()) if before.is_file() else config
     changed = [key for key in {**config, **old} if key not in MAY_DIFFER and config.get(key) != old.get(key)]
     if changed:
         raise InputError(
@@ -196,6 +214,19 @@ def _run(file: Path, *, kind: str) -> None:
     workflow = ConfigWorkflow(
         config_file=str(file), meta_file=str(file.parent / "metadata.json"), logging_file=False, workflow_type=kind
     )
-    workflow.initialize()
-    workflow.run()
-    workflow.finalize()
+    try:
+        workflow.initialize()
+        workflow.run()
+        workflow.finalize()
+    except Exception as error:
+        wrong_input = _input_error(error)
+        if wrong_input is None:
+            raise
+        raise wrong_input from None
+
+
+def _input_error(error: BaseException | None) -> InputError | None:
+    """Find the input error behind the wrappers of MONAI's configurations and data loaders."""
+    while error is not None and not isinstance(error, InputError):
+        error = error.__cause__ or error.__context__
+    return error

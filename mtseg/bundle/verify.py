@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from monai.bundle import ConfigParser
 from monai.bundle.properties import InferProperties, TrainProperties
 from monai.utils import BundleProperty, BundlePropertyConfig
@@ -47,7 +47,8 @@ def verify(name: str) -> str:
         problems += _weights(network, folder / "models" / File.WEIGHTS)
     if problems:
         raise ProblemsError(problems)
-    return f"{folder.name}: metadata, properties, names, network and weights are in order"
+    weights = "weights" if (folder / "models" / File.WEIGHTS).is_file() else "no weights yet"
+    return f"{folder.name}: metadata, properties, names and network are in order; {weights}"
 
 
 def _problem(where: str, what: str, remedy: str) -> Problem:

@@ -10,16 +10,9 @@ def main() -> None:
     """Run `mtseg`."""
     try:
         app()
-    except Exception as error:
-        wrong_input = _input_error(error)
-        if wrong_input is None:
-            raise
-        sys.stderr.write(f"{wrong_input}\n")
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; `mtseg train ... --resume` goes on after the last complete epoch\n")
+        sys.exit(130)
+    except InputError as error:
+        sys.stderr.write(f"{error}\n")
         sys.exit(2)
-
-
-def _input_error(error: BaseException | None) -> InputError | None:
-    """Find the input error behind the wrappers of MONAI's configurations and data loaders."""
-    while error is not None and not isinstance(error, InputError):
-        error = error.__cause__ or error.__context__
-    return error

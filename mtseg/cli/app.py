@@ -69,12 +69,13 @@ def evaluate(
     fold: Annotated[int | None, typer.Option(help="Score this fold's subjects only.")] = None,
     weights: Weights = None,
     mirror: Mirror = False,
+    settings: Settings = None,
 ) -> None:
     """Predict, compare with masks and targets, and write tables with intervals and an HTML report."""
     from mtseg.bundle import evaluate as run
 
     _log_to_terminal()
-    typer.echo(run(name, cohort=cohort, out=out, fold=fold, weights=weights, mirror=mirror))
+    typer.echo(run(name, cohort=cohort, out=out, fold=fold, weights=weights, mirror=mirror, settings=settings or ()))
 
 
 @app.command()

@@ -18,11 +18,12 @@ def list_() -> None:
     table = Table("bundle", "sequences", "structures", "heads", "weights", box=None)
     for name in names():
         about = describe(name)
+        structures = about.structures.names
         table.add_row(
             name,
             ", ".join(about.sequences),
-            ", ".join(about.structures),
-            ", ".join(about.heads) or "none",
+            ", ".join(structures[:3]) + (f" and {len(structures) - 3} more" if len(structures) > 3 else ""),
+            ", ".join(head.name for head in about.heads),
             "shipped" if about.has_weights else "train first",
         )
     Console().print(table)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,15 +27,24 @@ def check(
     deep: Annotated[bool, typer.Option("--deep", help="Also read all voxels.")] = False,
     folds: Annotated[int | None, typer.Option(min=2, help="Folds planned, if the table has none yet.")] = None,
     sequence: Annotated[list[str] | None, typer.Option(help="Image column that will be used; repeatable.")] = None,
+    bundle: Annotated[
+        str | None, typer.Option(help="Bundle whose sequences, mask values and classes it must have.")
+    ] = None,
 ) -> None:
     """List everything that is wrong with a table and its images; exit with 2 if any of it must be mended."""
     from mtseg.data import check_cohort, read_cohort
 
     cohort = read_cohort(table)
-    problems = check_cohort(cohort, sequences=sequence, folds=folds, deep=deep)
+    asked: dict[str, Any] = {"sequences": sequence}
+    if bundle:
+        from mtseg.bundle import describe
+
+        about = describe(bundle)
+        asked = {"sequences": sequence or about.sequences, "structures": about.structures, "heads": about.heads}
+    problems = check_cohort(cohort, folds=folds, deep=deep, **asked)
     _show(problems, folder=cohort.path.parent)
     fatal = sum(problem.fatal for problem in problems)
-    looked_at = f"{len(cohort)} subjects, sequences {', '.join(sequence or cohort.sequences) or 'none'}"
+    looked_at = f"{len(cohort)} subjects, sequences {', '.join(asked['sequences'] or cohort.sequences) or 'none'}"
     depth = "" if deep else "; voxels were not read (--deep)"
     typer.echo(f"{looked_at}: problems to mend: {fatal}, notes: {len(problems) - fatal}{depth}")
     raise typer.Exit(2 if fatal else 0)
@@ -47,7 +56,9 @@ def split(
     out: Out,
     folds: Annotated[int, typer.Option(help="Number of folds.")] = 5,
     stratify: Annotated[list[str] | None, typer.Option(help="Column to balance over; repeatable.")] = None,
-    group: Annotated[str | None, typer.Option(help="Column whose equal values stay together [group].")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Column whose equal values stay together; by default the one named group.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Another seed gives other folds.")] = 0,
 ) -> None:
     """Write the table with a column `fold`."""

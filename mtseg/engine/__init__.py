@@ -1,9 +1,17 @@
 """What MONAI's trainer and evaluator need to train several tasks at once, repeatably."""
 
 from mtseg.engine.batch import PrepareBatch, TrainingInferer
-from mtseg.engine.checkpoint import Checkpoints
+from mtseg.engine.checkpoint import Checkpoints, find_checkpoint
 from mtseg.engine.history import History
 from mtseg.engine.seed import SeedEpochs
 from mtseg.engine.validation import ValidationScores
 
-__all__ = ["Checkpoints", "History", "PrepareBatch", "SeedEpochs", "TrainingInferer", "ValidationScores"]
+__all__ = [
+    "Checkpoints",
+    "History",
+    "PrepareBatch",
+    "SeedEpochs",
+    "TrainingInferer",
+    "ValidationScores",
+    "find_checkpoint",
+]

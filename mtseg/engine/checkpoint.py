@@ -19,6 +19,20 @@ from mtseg.keys import File
 logger = logging.getLogger("mtseg")
 
 
+def find_checkpoint(folder: str | PathLike, *, resume: bool) -> Path | None:
+    """Find the newest checkpoint, of which there must be one if `resume` is set and none otherwise.
+
+    Raises:
+        InputError: It is the other way round.
+    """
+    newest = max(Path(folder).glob("checkpoint_*.pt"), key=lambda path: int(path.stem[11:]), default=None)
+    if resume and newest is None:
+        raise InputError(f"{folder}: there is no checkpoint to resume from. Train without --resume")
+    if newest is not None and not resume:
+        raise InputError(f"{newest}: a training is there already. Add --resume, or choose another folder")
+    return newest
+
+
 class Checkpoints:
     """Keep the newest epoch's state in `checkpoint_<epoch>.pt`, and write the weights alone at the end.
 
@@ -30,10 +44,7 @@ class Checkpoints:
         network: Not wrapped for several processes, so that its keys are its own.
         optimizer: Its moments are part of the state.
         scheduler: Likewise its position.
-        resume: Go on from the newest checkpoint in `folder`. Without it a folder that has one is an error.
-
-    Raises:
-        InputError: There is a checkpoint and `resume` is not set, or none and it is.
+        resume: Go on from the newest checkpoint in `folder`, see `find_checkpoint`.
     """
 
     def __init__(
@@ -41,11 +52,7 @@ class Checkpoints:
     ):
         self.folder = Path(folder)
         self.state: dict[str, Any] = {"network": network, "optimizer": optimizer, "scheduler": scheduler}
-        self.newest = max(self.folder.glob("checkpoint_*.pt"), key=lambda path: int(path.stem[11:]), default=None)
-        if resume and self.newest is None:
-            raise InputError(f"{self.folder}: there is no checkpoint to resume from. Train without --resume")
-        if self.newest is not None and not resume:
-            raise InputError(f"{self.newest}: a training is there already. Add --resume, or choose another folder")
+        self.newest = find_checkpoint(folder, resume=resume)
 
     def attach(self, engine: Engine) -> None:
         """Register with the trainer, before anything that looks at its epoch when it starts."""
@@ -56,14 +63,14 @@ class Checkpoints:
     def start(self, engine: Engine) -> None:
         """Load the newest checkpoint, if resuming, and save from now on."""
         if self.newest is not None:
-            self.restore(engine)
-        # Last of the handlers at an epoch's end: what they write about an epoch is there before the epoch counts as done.
+            self.restore(engine, self.newest)
+        # Last of an epoch's handlers: what they write about an epoch is there before it counts as done.
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
 
-    def restore(self, engine: Engine) -> None:
-        """Load the newest checkpoint."""
+    def restore(self, engine: Engine, path: Path) -> None:
+        """Load a checkpoint."""
         epochs = engine.state.max_epochs
-        Checkpoint.load_objects(self.state, torch.load(self.newest, map_location="cpu", weights_only=True))
+        Checkpoint.load_objects(self.state, torch.load(path, map_location="cpu", weights_only=True))
         engine.state.max_epochs = epochs
         logger.info("resuming after epoch %d of %d", engine.state.epoch, epochs)
 

@@ -62,7 +62,7 @@ class JointInferer(Inferer):
         answers = self._answer(image, network)
         if self.mirror:
             twin = self._answer(image.flip(2), network)
-            twin[Task.SEG] = twin[Task.SEG].flip(2)[:, self.swapped]
+            twin[Task.SEG] = twin[Task.SEG].flip(2)[:, self.swapped or slice(None)]
             answers = {name: (answers[name] + twin[name]) / 2 for name in answers}
         return answers
 
@@ -88,6 +88,7 @@ class JointInferer(Inferer):
         return answers
 
     def _tiled(self, image: Tensor, network: nn.Module, tile: Sequence[int]) -> dict[str, Tensor]:
+        tile = [min(n, t) for n, t in zip(image.shape[2:], tile, strict=True)]  # else MONAI pads with zeros
         weights: list[Tensor] = []
         answers: dict[str, list[Tensor]] = {head.name: [] for head in self.heads}
 

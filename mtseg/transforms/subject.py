@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from monai.data import MetaTensor
+from monai.data import MetaTensor, NibabelReader
 from monai.transforms import LoadImage, ResampleToMatch, Transform
 
 from mtseg.errors import InputError
@@ -44,7 +44,8 @@ class LoadSubject(Transform):
 
     def _read(self, path: str, data: dict[str, Any]) -> MetaTensor:
         try:
-            return self.load(path)
+            # MONAI finds nibabel by itself for NIfTI, but not for FreeSurfer's format
+            return self.load(path, NibabelReader() if path.lower().endswith(".mgz") else None)
         except Exception as error:  # MONAI's readers raise whatever the file format's library raises
             raise InputError(
                 f"{data[Key.SUBJECT]}: {path}: cannot be read ({error}). Convert or copy it again"

@@ -136,14 +136,33 @@ def test_lengths_stay_in_millimetres_under_any_rotation():
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
 @pytest.mark.parametrize("option", ["shift", "bend"])
-def test_displacements_stay_below_their_limit_in_millimetres(axis, option):
-    spacing, size, limit = (1.0, 3.0, 0.5), (40, 14, 80), 3.0
-    image = blob(size, [(n - 1) / 2 for n in size], spacing, 3.0).expand(8, -1, -1, -1, -1)
+def test_displacements_are_in_millimetres(axis, option, monkeypatch):
+    """The largest shift along one axis, or the largest bend everywhere."""
+
+    def largest(shape, limit, like):
+        strength = torch.zeros(tuple(shape))
+        if limit:
+            strength[:, axis] = limit
+        return strength
+
+    monkeypatch.setattr("mtseg.transforms.augment._uniform", largest)
+    spacing, size = (1.0, 3.0, 0.5), (32, 20, 48)
+    image = blob(size, [(n - 1) / 2 for n in size], spacing, sigma=2.0)
+    moved, _ = SpatialAugment(spacing=spacing, **STILL | {option: 3.0})(image, image)
+    expected = torch.zeros(3)
+    expected[axis] = 3.0
+    torch.testing.assert_close(position(moved, spacing).abs(), expected, rtol=0, atol=0.1)
+
+
+def test_a_bend_is_smooth_and_stays_below_its_limit():
+    ramp = torch.stack(torch.meshgrid(*[torch.arange(40.0)] * 2, indexing="ij"))[None].expand(8, -1, -1, -1)
     torch.manual_seed(0)
-    moved, _ = SpatialAugment(spacing=spacing, **STILL | {option: limit})(image, image)
-    distances = torch.stack([position(sample[None], spacing)[axis] for sample in moved]).abs()
-    assert distances.max() < limit * 1.05
-    assert distances.max() > limit * (0.5 if option == "shift" else 0.1)
+    bent, _ = SpatialAugment(spacing=(2.0, 2.0), **STILL | {"bend": 4.0})(ramp, ramp[:, :1])
+    displacement = ((bent - ramp) * 2)[:, :, 4:-4, 4:-4]  # in mm, away from the border
+    assert 1 < displacement.abs().max() <= 4 + 1e-3
+    assert displacement.diff(dim=2).abs().max() < 0.65
+    assert displacement.diff(dim=3).abs().max() < 0.65
+    assert not torch.allclose(displacement[:, 0], displacement[:, 1], atol=0.5)
 
 
 def test_scale_keeps_its_limit():

@@ -1,0 +1,83 @@
+"""Bundles are configuration only, share what is shared through the recipe, and are read from anywhere."""
+
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mtseg.bundle import names
+from mtseg.bundle.config import load_config, parse_settings
+from mtseg.bundle.locate import find, root
+from mtseg.errors import InputError
+
+FILES = ("train.yaml", "inference.yaml", "evaluate.yaml")
+
+
+def blocks(name: str, file: str) -> dict:
+    """What a bundle's file itself says beyond values, lists of them and references."""
+    path = find(name) / "configs" / file
+    given = yaml.safe_load(path.read_text())
+    return {key: value for key, value in given.items() if isinstance(value, dict)}
+
+
+@pytest.mark.parametrize(("one", "other"), itertools.combinations(names(), 2))
+@pytest.mark.parametrize("file", [*FILES, "multi_gpu_train.yaml"])
+def test_two_bundles_share_no_copied_block(one, other, file):
+    mine, theirs = blocks(one, file), blocks(other, file)
+    assert [key for key in mine.keys() & theirs.keys() if mine[key] == theirs[key]] == []
+
+
+@pytest.mark.parametrize("name", names())
+def test_what_a_bundle_builds_itself_is_only_its_network(name):
+    own = "".join((find(name) / "configs" / file).read_text() for file in FILES)
+    assert re.findall(r"_target_: (\S+)", own) == ["mtseg.networks.JointNet"]
+
+
+def test_bundles_hold_no_code():
+    kinds = {path.suffix for path in (root() / "bundles").rglob("*") if path.is_file() and path.name != "LICENSE"}
+    assert kinds <= {".yaml", ".json", ".md", ".pt"}
+
+
+@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("file", [*FILES, "multi_gpu_train.yaml"])
+def test_configs_are_self_contained_wherever_they_are_read(name, file, bundle_config, tmp_path, monkeypatch):
+    here = bundle_config(name, file)
+    monkeypatch.chdir(tmp_path)
+    assert bundle_config(name, file) == here
+    assert "%bundles" not in yaml.safe_dump(here)
+
+
+def test_later_files_replace_top_level_settings(tmp_path):
+    (tmp_path / "a.yaml").write_text("epochs: 1\nspacing: [1, 1]\n")
+    (tmp_path / "b.yaml").write_text("spacing: [2]\n")
+    assert load_config(tmp_path / "a.yaml", tmp_path / "b.yaml", root=root()) == {"epochs": 1, "spacing": [2]}
+
+
+def test_settings_are_yaml():
+    config = {"epochs": 1, "spacing": [1.0], "mirror": True}
+    assert parse_settings(["epochs=5", "spacing=[1, 2.5]", "mirror=false"], config) == {
+        "epochs": 5,
+        "spacing": [1, 2.5],
+        "mirror": False,
+    }
+
+
+@pytest.mark.parametrize("setting", ["epoch=5", "epochs", "=5"])
+def test_an_unknown_setting_is_named(setting):
+    with pytest.raises(InputError, match=f"--set {setting}: write NAME=VALUE"):
+        parse_settings([setting], {"epochs": 1})
+
+
+def test_a_bundle_is_found_by_name_or_folder(tmp_path):
+    assert find("ixi_t1") == find(str(root() / "bundles" / "ixi_t1")) == root() / "bundles" / "ixi_t1"
+    with pytest.raises(InputError, match=f"no such bundle. Name a bundle's folder, or one of {', '.join(names())}"):
+        find(str(tmp_path))
+
+
+def test_prediction_shares_the_settings_of_the_training(trained: Path):
+    train, inference = (yaml.safe_load((trained / "configs" / f).read_text()) for f in ("train.yaml", "inference.yaml"))
+    assert train["network_def"]["channels"] == [4, 8]
+    shared = ("sequences", "structures", "heads", "network_def", "spacing", "brain_only", "tile_size")
+    assert {key: inference[key] for key in shared} == {key: train[key] for key in shared}

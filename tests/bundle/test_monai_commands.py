@@ -1,0 +1,57 @@
+"""MONAI's own commands, started from the folder above `bundles`, in one process or several."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from mtseg.bundle.locate import root
+from mtseg.files import read_table
+
+SCHEMA = root() / "mtseg" / "bundle" / "metadata.schema.json"
+CONFIGS = "bundles/stroke_dwi_adc/configs"
+
+
+def python(*arguments) -> str:
+    """Run `python -m ...` in the checkout and give what it printed."""
+    command = [sys.executable, "-m", *map(str, arguments)]
+    done = subprocess.run(command, cwd=root(), capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def overrides(tiny, tiny_settings, tmp_path):
+    """The tiny training as command-line overrides; MONAI takes nested values by their ids."""
+    settings = dict(setting.split("=", 1) for setting in tiny_settings if not setting.startswith("network_def"))
+    settings |= {"network_def#channels": "[4, 8]", "cohort": tiny.table, "output": tmp_path / "run", "epochs": 1}
+    return [part for name, value in settings.items() for part in (f"--{name}", value)]
+
+
+def check_run(folder: Path) -> None:
+    assert len(read_table(folder / "history.tsv")) == 1
+    assert json.loads((folder / "run.json").read_text())["command"] == "train"
+    assert sorted(path.name for path in (folder / "models").iterdir()) == ["checkpoint_1.pt", "model.pt"]
+    weights = torch.load(folder / "models" / "model.pt", weights_only=True)
+    assert not any(key.startswith("module.") for key in weights)
+
+
+def test_run(overrides, tmp_path):
+    python("monai.bundle", "run", "--config_file", f"{CONFIGS}/train.yaml", *overrides)
+    check_run(tmp_path / "run")
+
+
+def test_run_in_two_processes(overrides, tmp_path):
+    files = f"['{CONFIGS}/train.yaml','{CONFIGS}/multi_gpu_train.yaml']"
+    launch = ("torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m")
+    python(*launch, "monai.bundle", "run", "--config_file", files, *overrides, "--tracker", "tensorboard")
+    check_run(tmp_path / "run")
+    assert len([*(tmp_path / "run" / "tensorboard").iterdir()]) == 1
+
+
+def test_verify_metadata_without_a_network():
+    arguments = ("--meta_file", f"{CONFIGS}/metadata.json", "--filepath", SCHEMA)
+    assert "metadata is verified with no error" in python("monai.bundle", "verify_metadata", *arguments)

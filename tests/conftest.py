@@ -1,0 +1,106 @@
+"""Phantom cohorts for any bundle, and one tiny training that many tests look at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from mtseg.bundle import find, train
+from mtseg.bundle.config import load_config
+from mtseg.bundle.locate import root
+from mtseg.tasks import Head, Kind, Structures, heads_from
+
+TINY = (
+    "network_def={_target_: mtseg.networks.JointNet, in_channels: 2, mask_classes: 2, heads: {outcome: 2}, "
+    "channels: [4, 8]}",
+    "patch_size=[12, 12, 12]",
+    "batch_size=2",
+    "epochs=4",
+    "val_interval=2",
+)
+"""Settings that make stroke_dwi_adc train in a second; a phantom (20, 16, 14) is larger than its patch."""
+
+
+def read_config(name: str, file: str = "train.yaml") -> dict[str, Any]:
+    return load_config(find(name) / "configs" / file, root=root())
+
+
+def make_phantoms(folder: Path, name: str, *, edge: int = 16, subjects: int = 8) -> Path:
+    """Write a cohort with a bundle's sequences, structures and heads; odd and even subjects answer differently."""
+    config = read_config(name)
+    rng = np.random.default_rng(0)
+    shape, affine = (edge + 4, edge, edge - 2), np.diag([*config["spacing"], 1.0])
+    structures, side = Structures(config["structures"]), edge // 6
+    rows = []
+    for i in range(subjects):
+        mask, brightness = np.zeros(shape, np.int16), np.full(shape, 100.0)
+        for k, structure in enumerate(structures.names):
+            x, y = (2 + (side + 1) * n for n in divmod(k, 4))
+            box = (slice(x, x + side), slice(y, y + side), slice(3, -3))
+            mask[box], brightness[box] = structures.file_values(structure)[0], 150 + 20 * k
+        row = {"participant_id": f"p{i}", "fold": i // 2 % 2, "mask": f"p{i}_mask.nii.gz"}
+        nib.save(nib.Nifti1Image(mask, affine), folder / row["mask"])
+        for sequence in config["sequences"]:
+            row[sequence] = f"p{i}_{sequence}.nii.gz"
+            voxels = rng.normal(brightness, 10).astype(np.float32)
+            nib.save(nib.Nifti1Image(voxels, affine), folder / row[sequence])
+        rows.append(row | {head.name: _answer(head, i) for head in heads_from(config["heads"])})
+    pd.DataFrame(rows).to_csv(folder / "cohort.tsv", sep="\t", index=False)
+    return folder / "cohort.tsv"
+
+
+def _answer(head: Head, i: int) -> Any:
+    return head.mean + head.sd * (-1) ** i + i if head.kind is Kind.NUMBER else head.classes[i % len(head.classes)]
+
+
+@dataclass(frozen=True)
+class TinyStroke:
+    """A phantom cohort, and the settings with which stroke_dwi_adc trains on it quickly."""
+
+    table: Path
+
+    def train(self, out: Path, *settings: str, **options: Any) -> Path:
+        return train(**self.arguments(out, *settings, **options))
+
+    def arguments(self, out: Path, *settings: str, **options: Any) -> dict[str, Any]:
+        given = {"name": "stroke_dwi_adc", "cohort": self.table, "out": out, "fold": 0}
+        return given | {"settings": (*TINY, *settings)} | options
+
+    def with_cells(self, name: str, cells: dict[tuple[str, str], Any]) -> Path:
+        """Write the table once more, with some (subject, column) cells changed."""
+        table = pd.read_csv(self.table, sep="\t", dtype=object).set_index("participant_id")
+        for where, value in cells.items():
+            table.loc[where] = value
+        table.to_csv(self.table.with_name(name), sep="\t", na_rep="n/a")
+        return self.table.with_name(name)
+
+
+@pytest.fixture(scope="session")
+def bundle_config():
+    return read_config
+
+
+@pytest.fixture(scope="session")
+def phantoms():
+    return make_phantoms
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyStroke:
+    return TinyStroke(make_phantoms(tmp_path_factory.mktemp("cohort"), "stroke_dwi_adc"))
+
+
+@pytest.fixture(scope="session")
+def trained(tiny: TinyStroke, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of an uninterrupted tiny training."""
+    return tiny.train(tmp_path_factory.mktemp("trained") / "run")
+
+
+@pytest.fixture(scope="session")
+def tiny_settings() -> Sequence[str]:
+    return TINY

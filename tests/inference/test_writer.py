@@ -1,0 +1,197 @@
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pydicom
+import pytest
+import torch
+from ignite.engine import Engine
+from nibabel.affines import apply_affine, from_matvec
+from nibabel.eulerangles import euler2mat
+from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+
+from mtseg.files import read_table
+from mtseg.inference import WritePredictions
+from mtseg.tasks import Head, Kind, Structures
+from mtseg.transforms import LoadSubject
+
+SIZE = (7, 6, 5)
+STRUCTURES = Structures({"left": [48, 49], "right": 2035, "lesion": 3})
+HEADS = (
+    Head("sex", Kind.CLASSES, ("F", "M")),
+    Head("signs", Kind.LABELS, ("bleed", "oedema")),
+    Head("age", Kind.NUMBER, mean=50, sd=10),
+)
+ANSWERS = {"sex": torch.tensor([0.75, 0.25]), "signs": torch.tensor([0.5, 1.0]), "age": torch.tensor([62.5])}
+OBLIQUE = from_matvec(euler2mat(0.1, -0.2, 0.3) @ np.diag([0.9, 1.1, 1.7]), [-31.7, 12.3, 45.6])
+GRID = ("sform_code", "qform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z",
+        "srow_x", "srow_y", "srow_z")  # fmt: skip
+
+
+def save(path: Path, *, affine=OBLIQUE, codes: str = "PSR", sform: int = 1, qform: int = 1) -> Path:
+    image = nib.Nifti1Image(np.random.default_rng(0).random(SIZE, dtype=np.float32), affine)
+    image = image.as_reoriented(ornt_transform(io_orientation(affine), axcodes2ornt(codes)))
+    image.set_sform(image.affine, sform)
+    image.set_qform(image.affine, qform)
+    nib.save(image, path)
+    return path
+
+
+def load(path: Path, subject: str = "p1") -> dict:
+    return LoadSubject()({"subject": subject, "image": [str(path)]})
+
+
+def answers(size, seed: int = 0) -> dict[str, torch.Tensor]:
+    logits = torch.randn(4, *size, generator=torch.Generator().manual_seed(seed))
+    return {"seg": (3 * logits).softmax(0)} | ANSWERS
+
+
+def write(folder: Path, samples: list[dict], found: list[dict], **options) -> None:
+    engine = Engine(lambda engine, batch: found)
+    WritePredictions(folder, structures=STRUCTURES, heads=HEADS, **options).attach(engine)
+    engine.run([samples])
+
+
+@pytest.mark.parametrize(("sform", "qform"), [(1, 1), (4, 1), (0, 1), (2, 0), (0, 0)])
+@pytest.mark.parametrize("codes", ["PSR", "LAS"])
+def test_the_mask_lies_on_the_grid_of_its_input_bit_for_bit(tmp_path, codes, sform, qform):
+    path = save(tmp_path / "t1.nii.gz", codes=codes, sform=sform, qform=qform)
+    source, sample = nib.load(path), load(path)
+    write(tmp_path, [sample], [answers(source.shape)], probabilities=True)
+    for name in ("p1_mask.nii.gz", "p1_prob.nii.gz"):
+        written = nib.load(tmp_path / name)
+        assert written.shape[:3] == source.shape
+        assert np.array_equal(written.affine, source.affine)
+        for field in GRID:
+            assert np.array_equal(written.header[field], source.header[field]), field
+        assert np.array_equal(written.header["pixdim"][:4], source.header["pixdim"][:4])
+
+
+def test_a_shear_that_only_the_sform_can_hold_survives(tmp_path):
+    sheared = OBLIQUE.copy()
+    sheared[0, 1] += 0.4
+    path = save(tmp_path / "t1.nii", affine=sheared, codes="RAS")
+    write(tmp_path, [load(path)], [answers(SIZE)])
+    assert np.array_equal(nib.load(tmp_path / "p1_mask.nii.gz").affine, nib.load(path).affine)
+
+
+def test_values_volumes_and_probabilities(tmp_path):
+    path = save(tmp_path / "t1.nii.gz", codes="RAS")
+    found = answers(SIZE)
+    write(tmp_path, [load(path)], [found], probabilities=True)
+    mask, prob = nib.load(tmp_path / "p1_mask.nii.gz"), nib.load(tmp_path / "p1_prob.nii.gz")
+    values = np.asarray(mask.dataobj)
+    assert np.issubdtype(mask.get_data_dtype(), np.integer)
+    assert np.array_equal(values, np.array([0, 48, 2035, 3])[found["seg"].argmax(0)])
+    assert prob.shape == (*SIZE, 3)
+    assert np.array_equal(prob.get_fdata(dtype=np.float32), np.moveaxis(found["seg"][1:].numpy(), 0, -1))
+    row = read_table(tmp_path / "predictions.tsv").iloc[0]
+    for name, value in (("left", 48), ("right", 2035), ("lesion", 3)):
+        assert row[f"{name}_volume_mm3"] == pytest.approx((values == value).sum() * 0.9 * 1.1 * 1.7, abs=1e-3)
+
+
+def test_columns_and_one_row_per_subject(tmp_path):
+    path = save(tmp_path / "t1.nii.gz", codes="RAS")
+    write(tmp_path / "new" / "out", [load(path, "007"), load(path, "8")], [answers(SIZE), answers(SIZE, seed=1)])
+    table = read_table(tmp_path / "new" / "out" / "predictions.tsv")
+    assert table["participant_id"].tolist() == ["007", "8"]
+    assert table["mask_file"].tolist() == ["007_mask.nii.gz", "8_mask.nii.gz"]
+    assert table.columns[2:].tolist() == [
+        *("left_volume_mm3", "right_volume_mm3", "lesion_volume_mm3"),
+        *("sex_prob_F", "sex_prob_M", "sex_predicted"),
+        *("signs_prob_bleed", "signs_prob_oedema"),
+        "age_predicted",
+    ]
+    assert table.loc[0, "sex_prob_F":].tolist() == [0.75, 0.25, "F", 0.5, 1.0, 62.5]
+    names = {file.name for file in (tmp_path / "new" / "out").iterdir()}
+    assert names == {"007_mask.nii.gz", "8_mask.nii.gz", "predictions.tsv"}
+
+
+def test_nothing_half_written_stays(tmp_path, monkeypatch):
+    sample, out = load(save(tmp_path / "t1.nii.gz", codes="RAS")), tmp_path / "out"
+
+    def fail(image, path):
+        Path(path).write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(nib, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write(out, [sample], [answers(SIZE)])
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize("shape", [(7, 6), (7, 6, 1)])
+def test_a_single_slice(tmp_path, shape):
+    nib.save(nib.Nifti1Image(np.ones(shape, np.float32), np.diag([2.0, 3.0, 5.0, 1.0])), tmp_path / "t1.nii.gz")
+    write(tmp_path, [load(tmp_path / "t1.nii.gz")], [answers(shape)])
+    mask = nib.load(tmp_path / "p1_mask.nii.gz")
+    assert mask.shape == shape
+    row = read_table(tmp_path / "predictions.tsv").iloc[0]
+    assert row["left_volume_mm3"] == pytest.approx((mask.get_fdata() == 48).sum() * 30)
+
+
+def test_freesurfer_input(tmp_path):
+    nib.save(nib.MGHImage(np.ones(SIZE, np.float32), OBLIQUE), tmp_path / "t1.mgz")
+    write(tmp_path, [load(tmp_path / "t1.mgz")], [answers(SIZE)])
+    mask = nib.load(tmp_path / "p1_mask.nii.gz")
+    assert mask.shape == SIZE
+    assert np.allclose(mask.affine, OBLIQUE, atol=1e-4)
+
+
+def save_series(folder: Path, voxels: np.ndarray, affine: np.ndarray) -> None:
+    """Store (column, row, slice) voxels as a DICOM series; `affine` leads to RAS mm, DICOM counts LPS."""
+    lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    folder.mkdir()
+    series, study, frame = generate_uid(), generate_uid(), generate_uid()
+    for k in range(voxels.shape[2]):
+        meta = pydicom.dataset.FileMetaDataset()
+        meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = MRImageStorage, generate_uid()
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        ds = pydicom.dataset.FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
+        ds.SOPClassUID, ds.SOPInstanceUID = MRImageStorage, meta.MediaStorageSOPInstanceUID
+        ds.SeriesInstanceUID, ds.StudyInstanceUID, ds.FrameOfReferenceUID = series, study, frame
+        ds.Modality, ds.PatientID, ds.InstanceNumber = "MR", "p1", k + 1
+        ds.ImagePositionPatient = [f"{v:.6f}" for v in apply_affine(lps, [0, 0, k])]
+        ds.ImageOrientationPatient = [f"{v:.9f}" for v in (lps[:3, :2] / spacing[:2]).T.ravel()]
+        ds.PixelSpacing = [f"{spacing[1]:.6f}", f"{spacing[0]:.6f}"]  # between rows first
+        ds.SliceThickness = f"{spacing[2]:.6f}"
+        ds.Columns, ds.Rows = voxels.shape[:2]
+        ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PixelRepresentation = 1, "MONOCHROME2", 0
+        ds.BitsAllocated, ds.BitsStored, ds.HighBit = 16, 16, 15
+        ds.PixelData = np.ascontiguousarray(voxels[:, :, k].T).astype("<u2").tobytes()
+        # the names' order is not the slices'
+        ds.save_as(folder / f"{voxels.shape[2] - k:03d}.dcm", enforce_file_format=True)
+
+
+@pytest.mark.parametrize("codes", ["LPS", "PIR", "LIP"])
+def test_a_dicom_folder(tmp_path, codes):
+    """Axial, sagittal and coronal oblique series: the brightest voxel stays where it is in the patient."""
+    ornt = ornt_transform(axcodes2ornt("RAS"), axcodes2ornt(codes))
+    volume = np.random.default_rng(0).integers(0, 1000, SIZE)
+    volume[5, 1, 3] = 4000
+    image = nib.Nifti1Image(volume.astype(np.int16), OBLIQUE).as_reoriented(ornt)
+    save_series(tmp_path / "series", np.asarray(image.dataobj), image.affine)
+    sample = load(tmp_path / "series")
+    voxels = sample["image"][0].numpy()
+    assert voxels.shape == image.shape
+    brightest = np.unravel_index(voxels.argmax(), voxels.shape)
+    truth = apply_affine(OBLIQUE, [5, 1, 3])
+    assert np.allclose(apply_affine(sample["image"].affine.numpy(), brightest), truth, atol=1e-3)
+    found = answers(voxels.shape)
+    found["seg"][:] = torch.eye(4)[(sample["image"][0] == 4000).long()].movedim(-1, 0)
+    write(tmp_path, [sample], [found])
+    mask = nib.load(tmp_path / "p1_mask.nii.gz")
+    (where,) = np.argwhere(np.asarray(mask.dataobj) == 48)
+    assert np.allclose(apply_affine(mask.affine, where), truth, atol=1e-3)
+    row = read_table(tmp_path / "predictions.tsv").iloc[0]
+    assert row["left_volume_mm3"] == pytest.approx(0.9 * 1.1 * 1.7, abs=2e-3)
+
+
+@pytest.mark.filterwarnings("ignore:Failed to read")
+def test_a_text_file_in_a_dicom_folder_does_not_matter(tmp_path):
+    save_series(tmp_path / "series", np.random.default_rng(0).integers(0, 9, SIZE), OBLIQUE)
+    plain = load(tmp_path / "series")["image"]
+    (tmp_path / "series" / "notes.txt").write_text("scanned twice")
+    assert torch.equal(load(tmp_path / "series")["image"].as_tensor(), plain.as_tensor())

@@ -1,0 +1,74 @@
+import json
+import shutil
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from mtseg.bundle import evaluate
+from mtseg.data import read_cohort
+from mtseg.evaluation import write_evaluation
+from mtseg.files import read_table, write_table
+from mtseg.tasks import Structures, heads_from
+
+HEADS = heads_from({"outcome": {"classes": ["poor", "good"]}})
+STRUCTURES = Structures({"lesion": 1})
+
+
+@pytest.fixture
+def perfect(tiny, tmp_path):
+    """Predictions that repeat the references, for everybody but the last subject."""
+    subjects = [f"p{i}" for i in range(7)]
+    for subject in subjects:
+        shutil.copy(tiny.table.with_name(f"{subject}_mask.nii.gz"), tmp_path)
+    good = [i % 2 * 0.8 + 0.1 for i in range(7)]
+    volume = float(np.count_nonzero(nib.load(tmp_path / "p0_mask.nii.gz").dataobj) * 27)
+    table = {"participant_id": subjects, "mask_file": [f"{s}_mask.nii.gz" for s in subjects]}
+    table |= {"lesion_volume_mm3": [volume] * 7, "outcome_prob_poor": [1 - p for p in good], "outcome_prob_good": good}
+    table["outcome_predicted"] = ["good" if p > 0.5 else "poor" for p in good]
+    write_table(pd.DataFrame(table), tmp_path / "predictions.tsv")
+    (tmp_path / "run.json").write_text(json.dumps({"versions": {}, "seed": 0}))
+    return tmp_path
+
+
+def write(folder, table, **options):
+    sequences = ("dwi", "adc")
+    options = {"sequences": sequences, "structures": STRUCTURES, "heads": HEADS, "title": "Phantoms"} | options
+    return write_evaluation(folder, cohort=read_cohort(table), **options)
+
+
+def test_perfect_predictions_score_perfectly(perfect, tiny):
+    report = write(perfect, tiny.table)
+    cases = read_table(perfect / "cases.tsv")
+    assert cases["participant_id"].tolist() == [f"p{i}" for i in range(7)]  # who was not predicted is not counted
+    assert cases["dice_lesion"].tolist() == [1] * 7
+    summary = read_table(perfect / "summary.tsv")
+    value = dict(zip(summary["metric"], summary["value"], strict=True))
+    assert (value["dice_mean"], value["auc"], value["balanced_accuracy"]) == (1, 1, 1)
+    assert value["brier"] == pytest.approx(0.01)
+    assert "Phantoms" in report.read_text()
+
+
+def test_missing_masks_and_targets_are_counted_not_scored(perfect, tiny):
+    table = tiny.with_cells("few.tsv", {("p0", "mask"): None, ("p1", "outcome"): None})
+    write(perfect, table)
+    summary = read_table(perfect / "summary.tsv").set_index("metric")
+    assert (summary.loc["dice_mean", "n"], summary.loc["dice_mean", "n_missing"]) == (6, 1)
+    assert (summary.loc["auc", "n"], summary.loc["auc", "n_missing"]) == (6, 1)
+
+
+def test_simple_scores_stand_beside_the_network(perfect, tiny):
+    cells = {(f"p{i}", "nihss"): i % 2 * 10 + i for i in range(7)}
+    table = tiny.with_cells("scores.tsv", cells)
+    write(perfect, table, simple_scores=["nihss"])
+    simple = read_table(perfect / "simple_scores.tsv").set_index("score")
+    assert (simple.loc["nihss", "auc"], simple.loc["nihss", "network_auc"]) == (1, 1)
+
+
+def test_the_bundles_command_scores_one_fold(tiny, trained, tmp_path):
+    report = evaluate(str(trained), cohort=tiny.table, out=tmp_path / "out", fold=0)
+    assert read_table(report.with_name("cases.tsv"))["participant_id"].tolist() == ["p0", "p1", "p4", "p5"]
+    run = json.loads(report.with_name("run.json").read_text())
+    assert (run["command"], run["fold"]) == ("evaluate", 0)
+    assert run["weights"] == str(trained / "models" / "model.pt")

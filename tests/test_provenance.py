@@ -1,0 +1,44 @@
+import json
+import subprocess
+from datetime import datetime
+from importlib.metadata import version
+
+from mtseg import provenance
+from mtseg.data import read_cohort
+
+
+def test_a_training_says_what_made_it(trained, tiny):
+    run = json.loads((trained / "run.json").read_text())
+    facts = {"command": "train", "seed": 0, "fold": 0, "epochs": 4, "cohort": str(tiny.table)}
+    assert {key: run[key] for key in facts} == facts
+    assert run["data"] == read_cohort(tiny.table).fingerprint()
+    assert run["versions"] == {
+        package: version(package) for package in ("mtseg", "torch", "monai", "pytorch-ignite", "numpy", "nibabel")
+    }
+    assert datetime.fromisoformat(run["time"]).utcoffset() is not None
+    assert {"python", "machine", "git_commit"} <= run.keys()
+
+
+def test_values_that_json_lacks_become_text(tmp_path):
+    provenance.write_run(tmp_path / "new", weights=tmp_path)
+    assert json.loads((tmp_path / "new" / "run.json").read_text())["weights"] == str(tmp_path)
+
+
+def test_outside_a_checkout_there_is_no_commit(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
+    assert provenance._commit() is None
+
+
+def test_the_commit_of_a_checkout(tmp_path, monkeypatch):
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "first"]):
+        subprocess.run([*git, *command], check=True)
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
+    assert commit.startswith(provenance._commit())
+
+
+def test_only_the_first_process_writes(tmp_path, monkeypatch):
+    monkeypatch.setattr("ignite.distributed.utils.get_rank", lambda: 1)
+    provenance.write_run(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
