@@ -19,6 +19,7 @@ help:  ## show this list
 venv: $(VENV)/.stamp  ## make or update .venv (about 3 GB to download the first time)
 
 demo: $(VENV)/.stamp  ## train, predict and report in one small example, into demo/
+	rm -rf $(DEMO)
 	$(BIN)/mtseg demo --out $(DEMO)
 	@find $(abspath $(DEMO)) -name report.html -exec echo 'Report:' {} ';'
 

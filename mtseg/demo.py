@@ -8,6 +8,7 @@ from mtseg.bundle import evaluate, train
 from mtseg.data import read_cohort, write_cohort
 from mtseg.data.folds import split_cohort
 from mtseg.data.template import make_template_cohort
+from mtseg.errors import InputError
 
 BUNDLE = "stroke_dwi_adc"
 
@@ -22,8 +23,13 @@ def run(out: str | PathLike, *, subjects: int = 60, settings: Sequence[str] = ()
 
     Returns:
         The HTML report.
+
+    Raises:
+        InputError: The output folder is in use.
     """
     out = Path(out)
+    if out.exists() and any(out.iterdir()):
+        raise InputError(f"{out}: the folder is not empty. Remove it, or choose another")
     table = make_template_cohort(out / "cohort", subjects=subjects)
     cohort = split_cohort(read_cohort(table), folds=3, stratify=["outcome"])
     write_cohort(cohort.table, table)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 
-class InputError(Exception):
+class InputError(ValueError):
     """The input cannot be used; the command line prints the message and exits with 2."""
 
 

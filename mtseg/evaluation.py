@@ -5,13 +5,40 @@ import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from pandas.api.types import is_numeric_dtype
+
 from mtseg.data import Cohort
+from mtseg.errors import Problem, ProblemsError
 from mtseg.files import read_table, write_table
 from mtseg.keys import Column, File, Key
 from mtseg.metrics import case_table
 from mtseg.report import write_report
 from mtseg.statistics import simple_scores_table, summary_table
-from mtseg.tasks import Head, Structures
+from mtseg.tasks import Head, Kind, Structures
+
+
+def check_simple_scores(
+    cohort: Cohort, *, structures: Structures, simple_scores: Sequence[str], lower: Collection[str]
+) -> None:
+    """Stop before anything is computed if a score does not exist. See `write_evaluation` for the arguments.
+
+    Raises:
+        ProblemsError: One of `simple_scores` is no numeric column of the cohort, or one of `lower` is no score.
+    """
+    numeric = [name for name in cohort.targets if is_numeric_dtype(cohort.table[name])]
+    scores = [*(f"volume_mm3_{name}" for name in structures.names), *simple_scores]
+    settings = {
+        "simple_scores": (simple_scores, numeric, "numeric column of the table"),
+        "lower_is_positive": (lower, scores, "simple score"),
+    }
+    problems = [
+        Problem("", setting, f"'{name}' is no {what}", f"There are {', '.join(known) or 'none'}.")
+        for setting, (names, known, what) in settings.items()
+        for name in names
+        if name not in known
+    ]
+    if problems:
+        raise ProblemsError(problems)
 
 
 def write_evaluation(
@@ -43,7 +70,8 @@ def write_evaluation(
         The report.
     """
     folder = Path(folder)
-    predictions = read_table(folder / File.PREDICTIONS)
+    classes = [f"{head.name}_predicted" for head in heads if head.kind is Kind.CLASSES]
+    predictions = read_table(folder / File.PREDICTIONS, text=classes)
     masks = {row[Column.SUBJECT]: str(folder / row["mask_file"]) for row in predictions.to_dict("records")}
     everyone = cohort.records(sequences=sequences, targets=[head.name for head in heads])
     records = [record for record in everyone if record[Key.SUBJECT] in masks]

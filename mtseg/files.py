@@ -1,7 +1,7 @@
-"""Writing files so that one that exists is complete."""
+"""Writing files so that one that exists is complete, and reading tables back as they were written."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,9 +32,16 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         temporary.replace(path)
 
 
-def read_table(path: str | os.PathLike) -> pd.DataFrame:
-    """Read a TSV table that mtseg wrote; "n/a" is missing, and an id keeps its leading zeros."""
-    return pd.read_csv(path, sep="\t", na_values=["n/a"], dtype={Column.SUBJECT.value: str})
+def read_table(path: str | os.PathLike, *, text: Iterable[str] = ()) -> pd.DataFrame:
+    """Read a TSV table that mtseg wrote; only "n/a" and empty cells are missing, so "NA" or "None" can be a class.
+
+    Args:
+        path: Of the table.
+        text: Columns besides the id whose cells are kept as they are spelt, such as "01" or "True"; others are numbers
+            where a whole column is.
+    """
+    spelt: dict[Hashable, type] = dict.fromkeys([Column.SUBJECT.value, *text], str)
+    return pd.read_csv(path, sep="\t", keep_default_na=False, na_values=["n/a", ""], dtype=spelt)
 
 
 def write_table(table: pd.DataFrame, path: str | os.PathLike) -> None:

@@ -6,6 +6,10 @@ MISSING = -1
 """Voxel value of a mask that a subject does not have; such a mask adds nothing to the loss."""
 
 
+MASK_ROUNDING = 0.01
+"""How far a mask's voxels may be from whole numbers, as scale factors and float formats leave them."""
+
+
 class Key(StrEnum):
     """Keys of a sample on its way from the table to the loss."""
 
@@ -38,6 +42,7 @@ class File(StrEnum):
 
     RUN = "run.json"
     HISTORY = "history.tsv"
+    LOG = "train.log"
     PREDICTIONS = "predictions.tsv"
     CASES = "cases.tsv"
     SUMMARY = "summary.tsv"

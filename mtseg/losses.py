@@ -7,6 +7,7 @@ from monai.losses import DiceCELoss
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mtseg.errors import InputError
 from mtseg.keys import Key, Task
 from mtseg.tasks import Head, Kind
 
@@ -23,6 +24,9 @@ class JointLoss(nn.Module):
         heads: The network's heads.
         weights: Task name to weight; 1 for the mask and 0.3 for a head that is not named.
 
+    Raises:
+        InputError: A weight is of no task.
+
     Attributes:
         latest: Unweighted loss of each task in the last call, for the log.
     """
@@ -31,6 +35,9 @@ class JointLoss(nn.Module):
         super().__init__()
         self.heads = tuple(heads)
         self.weights = {Task.SEG.value: 1.0} | {head.name: 0.3 for head in self.heads} | dict(weights or {})
+        unknown = self.weights.keys() - {Task.SEG.value, *(head.name for head in self.heads)}
+        if unknown:
+            raise InputError(f"loss_weights: {', '.join(sorted(unknown))} is neither {Task.SEG} nor a head")
         # Dice over the batch: a small structure that one patch misses does not swing the loss.
         self.mask_loss = DiceCELoss(softmax=True, to_onehot_y=True, include_background=False, batch=True)
         self.latest: dict[str, Tensor] = {}

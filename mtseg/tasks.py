@@ -1,6 +1,7 @@
 """What a network is asked: the structures of its mask and the heads on its bottleneck."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -101,6 +102,9 @@ def heads_from(definitions: Mapping[str, Mapping[str, Any]]) -> tuple[Head, ...]
     >>> heads_from({"findings": {"labels": ["bleed", "oedema"]}})[0].outputs
     2
     """
+    for name, definition in definitions.items():
+        if any(isinstance(c, bool) for c in [*definition.get("classes", ()), *definition.get("labels", ())]):
+            raise InputError(f"heads: {name}: YAML reads yes, no, true and false as booleans. Put quotes round them")
     heads = []
     for name, definition in definitions.items():
         if "classes" in definition:
@@ -143,11 +147,19 @@ class Structures:
         return (values,) if isinstance(values, int) else tuple(values)
 
     def swapped(self) -> tuple[int, ...]:
-        """Class index of each class's mirror image: x_left <-> x_right, everything else itself."""
-        mirrored = {"left": "right", "right": "left"}
+        """Class index of each class's mirror image: x_left <-> x_right, lh.x <-> rh.x, x-L <-> x-R, all else itself.
 
-        def mirror(name: str) -> str:
-            twin = "_".join(mirrored.get(part, part) for part in name.split("_"))
-            return twin if twin in self.values else name
+        Raises:
+            InputError: A structure of one side lacks its twin: mirrored, it would be taught as the wrong side.
+        """
+        spelt = [re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in self.names]  # leftHipp, HippL
+        index = {name: k for k, name in enumerate(spelt, start=1)}
+        twins = {name: _SIDE.sub(lambda side: _OTHER_SIDE[side[0]], name) for name in index}
+        alone = [name for name, twin in twins.items() if twin not in index]
+        if alone:
+            raise InputError(f"{', '.join(alone)}: the other side is no structure. Add it, or set mirror: false")
+        return (0, *(index[twin] for twin in twins.values()))
 
-        return (0, *(self.names.index(mirror(name)) + 1 for name in self.names))
+
+_OTHER_SIDE = {"left": "right", "right": "left", "lh": "rh", "rh": "lh", "l": "r", "r": "l"}
+_SIDE = re.compile(rf"(?<![a-z0-9])({'|'.join(_OTHER_SIDE)})(?![a-z0-9])")

@@ -8,6 +8,7 @@ import pytest
 
 from mtseg.bundle import evaluate
 from mtseg.data import read_cohort
+from mtseg.errors import InputError
 from mtseg.evaluation import write_evaluation
 from mtseg.files import read_table, write_table
 from mtseg.tasks import Structures, heads_from
@@ -64,6 +65,36 @@ def test_simple_scores_stand_beside_the_network(perfect, tiny):
     write(perfect, table, simple_scores=["nihss"])
     simple = read_table(perfect / "simple_scores.tsv").set_index("score")
     assert (simple.loc["nihss", "auc"], simple.loc["nihss", "network_auc"]) == (1, 1)
+
+
+def test_class_names_that_look_like_something_else_are_scored(perfect, tiny):
+    names = {"poor": "None", "good": "01"}
+    cells = {(f"p{i}", "outcome"): ("None", "01")[i % 2] for i in range(8)}
+    predictions = read_table(perfect / "predictions.tsv").replace({"outcome_predicted": names})
+    predictions.columns = [c.replace("poor", "None").replace("good", "01") for c in predictions]
+    write_table(predictions, perfect / "predictions.tsv")
+    write(perfect, tiny.with_cells("names.tsv", cells), heads=heads_from({"outcome": {"classes": [*names.values()]}}))
+    summary = read_table(perfect / "summary.tsv").set_index("metric")
+    assert (summary.loc["balanced_accuracy", "value"], summary.loc["balanced_accuracy", "n"]) == (1, 7)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("simple_scores=[nihs]", "simple_scores: 'nihs' is no numeric column of the table. There are nihss."),
+        ("simple_scores=[outcome]", "simple_scores: 'outcome' is no numeric column of the table. There are nihss."),
+        (
+            "lower_is_positive=[nihss]",
+            "lower_is_positive: 'nihss' is no simple score. There are volume_mm3_lesion.",
+        ),
+    ],
+)
+def test_a_wrong_simple_score_stops_before_anything_is_computed(tiny, trained, tmp_path, setting, message):
+    table = tiny.with_cells("scored.tsv", {(f"p{i}", "nihss"): i for i in range(8)})
+    with pytest.raises(InputError) as error:
+        evaluate(str(trained), cohort=table, out=tmp_path / "out", settings=[setting])
+    assert str(error.value) == message
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_bundles_command_scores_one_fold(tiny, trained, tmp_path):

@@ -30,3 +30,11 @@ def test_tables_read_back_the_same(tmp_path):
     write_table(table, tmp_path / "t.tsv")
     assert (tmp_path / "t.tsv").read_text() == "participant_id\tvolume_mm3\tclass\n007\t1.5\ta\n8\tn/a\tb\n"
     pd.testing.assert_frame_equal(read_table(tmp_path / "t.tsv"), table, check_dtype=False)
+
+
+@pytest.mark.parametrize("names", [("None", "Some"), ("NA", "null"), ("01", "1"), ("True", "False")])
+def test_classes_read_back_as_they_are_spelt(tmp_path, names):
+    table = pd.DataFrame({"participant_id": ["NA", "b", "c"], "class": [*names, None], "age": [1.5, None, 3]})
+    write_table(table, tmp_path / "t.tsv")
+    back = read_table(tmp_path / "t.tsv", text=["class"])
+    pd.testing.assert_frame_equal(back, table, check_dtype=False)

@@ -5,9 +5,11 @@ import torch
 from monai.losses import DiceCELoss
 from torch.nn import functional as F
 
+from mtseg.errors import InputError
 from mtseg.keys import MISSING
 from mtseg.losses import JointLoss
 from mtseg.networks import JointNet
+from mtseg.networks.heads import Pooling
 from mtseg.tasks import Head, Kind
 
 SEX = Head("sex", Kind.CLASSES, ("F", "M", "X"))
@@ -18,11 +20,11 @@ NAN = float("nan")
 mask_loss = DiceCELoss(softmax=True, to_onehot_y=True, include_background=False, batch=True)
 
 
-def network() -> JointNet:
+def network(pooling: str = "average") -> JointNet:
     torch.manual_seed(0)
     return JointNet(
         in_channels=1, mask_classes=3, heads={head.name: head.outputs for head in HEADS}, channels=(4, 6, 8),
-        deep_supervision=1, head_dropout=0.0, pooling="average",
+        deep_supervision=1, head_dropout=0.0, pooling=pooling,
     )  # fmt: skip
 
 
@@ -84,16 +86,22 @@ def test_missing_masks_and_targets_add_exactly_nothing(weights):
     assert_same_gradients(gradients(net, loss), gradients(net, expected))
 
 
-def test_samples_with_nothing_at_all_can_be_left_out():
-    net = network()
+@pytest.mark.parametrize("pooling", Pooling)
+def test_samples_with_nothing_at_all_can_be_left_out(pooling):
+    net, same_net = network(pooling), network(pooling)
     image, target = batch()
     target["seg"][1] = MISSING
     for head in HEADS:
         target[head.name][1] = NAN
     kept = [0, 2]
     loss, joint = JointLoss(HEADS), JointLoss(HEADS)
-    alone = joint(net(image[kept]), {name: values[kept] for name, values in target.items()})
-    assert_same_gradients(gradients(net, loss(net(image), target)), gradients(net, alone))
+    alone = joint(same_net(image[kept]), {name: values[kept] for name, values in target.items()})
+    assert_same_gradients(gradients(net, loss(net(image), target)), gradients(same_net, alone))
+
+
+def test_a_weight_of_no_task_is_refused():
+    with pytest.raises(InputError, match="loss_weights: sexx is neither seg nor a head"):
+        JointLoss(HEADS, weights={"sexx": 1.0})
 
 
 def test_a_batch_without_anything_has_zero_gradients():

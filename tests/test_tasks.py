@@ -63,9 +63,28 @@ def test_heads_from_a_configuration():
 
 
 def test_structures():
-    structures = Structures({"left_insula": 1035, "right_insula": 2035, "lesion": [4, 7], "tail_left": 9})
-    assert structures.count == 5
-    assert structures.names == ("left_insula", "right_insula", "lesion", "tail_left")
+    structures = Structures({"left_insula": 1035, "right_insula": 2035, "lesion": [4, 7]})
+    assert structures.count == 4
+    assert structures.names == ("left_insula", "right_insula", "lesion")
     assert structures.file_values("lesion") == (4, 7)
     assert structures.file_values("right_insula") == (2035,)
-    assert structures.swapped() == (0, 2, 1, 3, 4)  # what has no twin stays itself
+    assert structures.swapped() == (0, 2, 1, 3)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("x_left", "x_right"),
+        ("lh.x", "rh.x"),
+        ("Hippocampus-L", "Hippocampus-R"),
+        ("Left x", "Right x"),
+        ("HippL", "HippR"),
+    ],
+)
+def test_the_two_sides_are_found_in_every_spelling(names):
+    assert Structures({names[0]: 1, "cleft": 2, names[1]: 3}).swapped() == (0, 3, 2, 1)
+
+
+def test_one_side_alone_is_refused():
+    with pytest.raises(InputError, match="tail_left: the other side is no structure"):
+        Structures({"tail_left": 9, "lesion": 1}).swapped()

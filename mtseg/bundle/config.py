@@ -38,8 +38,17 @@ def parse_settings(settings: Sequence[str], config: dict[str, Any]) -> dict[str,
         name, equals, value = setting.partition("=")
         if not equals or name not in config:
             raise InputError(f"--set {setting}: write NAME=VALUE, where NAME is one of {', '.join(config)}")
-        parsed[name] = yaml.safe_load(value)
+        parsed[name] = _value(value)
     return parsed
+
+
+def _value(text: str) -> Any:
+    """Read YAML, but 1e-3 as the number that it is to everybody but YAML 1.1."""
+    value = yaml.safe_load(text)
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def _anchored(config: Any, root: Path) -> Any:

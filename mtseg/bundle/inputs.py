@@ -25,10 +25,19 @@ def write_inputs_table(inputs: Sequence[str | PathLike], *, sequences: Sequence[
     absent = [str(path) for path in paths if not path.exists()]
     if absent:
         raise InputError("\n".join(f"{path}: there is no such file. Check the path" for path in absent))
-    subjects = [path.name.removesuffix(".gz").removesuffix(".nii") for path in paths]
+    subjects = [_subject(path) for path in paths]
     twice = sorted({name for name in subjects if subjects.count(name) > 1})
     if twice:
         raise InputError(f"{', '.join(twice)}: several inputs have this name. Give them in a table with --cohort")
     table = pd.DataFrame({Column.SUBJECT.value: subjects, sequences[0]: [str(path) for path in paths]}, dtype=object)
     write_cohort(table, folder / "inputs.tsv")
     return folder / "inputs.tsv"
+
+
+def _subject(path: Path) -> str:
+    """Name a subject after its file or folder.
+
+    >>> [_subject(Path(name)) for name in ("ann.nii.gz", "ben.nii", "cem.mgz", "series/dora")]
+    ['ann', 'ben', 'cem', 'dora']
+    """
+    return path.name.removesuffix(".gz").removesuffix(".nii").removesuffix(".mgz")

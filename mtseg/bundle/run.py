@@ -12,6 +12,13 @@ import yaml
 from monai.bundle import ConfigWorkflow
 
 from mtseg.bundle.config import load_config, parse_settings
+from mtseg.bundle.guards import (
+    check_mirror,
+    check_output,
+    check_unchanged,
+    refusable,
+    warn_of_training_subjects,
+)
 from mtseg.bundle.inputs import write_inputs_table
 from mtseg.bundle.locate import find, root
 from mtseg.engine import find_checkpoint
@@ -21,13 +28,12 @@ from mtseg.keys import File
 
 Path_ = str | PathLike
 
+logger = logging.getLogger("mtseg")
+
 EVALUATION = ("inference.yaml", "evaluate.yaml")
 
 MODEL = ("sequences", "structures", "heads", "network_def", "spacing", "brain_only", "tile_size")
 """Settings that prediction must share with the training."""
-
-MAY_DIFFER = ("cohort", "output", "resume")
-"""Settings that may change between a training and its continuation: where things lie now."""
 
 
 def train(
@@ -70,10 +76,11 @@ def train(
         "resume": resume,
     }
     if find_checkpoint(out / "models", resume=resume):
-        _check_unchanged(config, out / "configs" / "train.yaml")
-    with _refusable(out):
+        check_unchanged(config, out)
+    with refusable(out):
         _copy_bundle(folder, out, train=config)
-        _run(out / "configs" / "train.yaml", kind="train")
+        with _log_file(out / File.LOG):
+            _run(out / "configs" / "train.yaml", kind="train")
     return out
 
 
@@ -106,7 +113,9 @@ def predict(
     weights = _weights(folder, weights)
     if (cohort is None) == (not inputs):
         raise InputError("Name either image files or, with --cohort, a table")
-    with _refusable(out):
+    check_output(out, folder)
+    check_mirror(folder, mirror)
+    with refusable(out):
         if cohort is None:
             cohort = write_inputs_table(inputs, sequences=config["sequences"], folder=out)
         config |= {"cohort": cohort, "mirror": mirror, "probabilities": probabilities}
@@ -143,21 +152,12 @@ def evaluate(
     config = load_config(*(folder / "configs" / file for file in EVALUATION), root=root())
     changes = parse_settings(settings, config) | {"cohort": cohort, "fold": fold, "mirror": mirror}
     out = Path(out).absolute()
-    with _refusable(out):
+    check_output(out, folder)
+    check_mirror(folder, mirror)
+    warn_of_training_subjects(folder, cohort=cohort, sequences=config["sequences"], fold=fold)
+    with refusable(out):
         _infer(folder, EVALUATION[-1], config | changes, out=out, weights=weights)
     return out / File.REPORT
-
-
-@contextmanager
-def _refusable(out: Path) -> Iterator[None]:
-    """Leave no new folder behind when the input is refused before computing starts, where `run.json` is written."""
-    new = not out.exists()
-    try:
-        yield
-    except InputError:
-        if new and not (out / File.RUN).exists():
-            shutil.rmtree(out, ignore_errors=True)
-        raise
 
 
 def _weights(folder: Path, weights: Path_ | None) -> Path:
@@ -180,27 +180,33 @@ def _infer(folder: Path, file: str, config: Mapping[str, Any], *, out: Path, wei
     _run(path, kind="infer")
 
 
-def _check_unchanged(config: Mapping[str, Any], before: Path) -> None:
-    """Compare with the configuration that the training began with; MONAI's own command leaves none."""
-    old = yaml.safe_load(before.read_text()) if before.is_file() else config
-    changed = [key for key in {**config, **old} if key not in MAY_DIFFER and config.get(key) != old.get(key)]
-    if changed:
-        raise InputError(
-            f"{before}: the training began with another {', '.join(changed)}. Resume with the options it began with"
-        )
-
-
 def _copy_bundle(folder: Path, out: Path, *, train: Mapping[str, Any]) -> None:
     """Write a bundle's files into the output folder, with complete configurations."""
     inference = load_config(folder / "configs" / "inference.yaml", root=root())
     evaluate = load_config(folder / "configs" / "evaluate.yaml", root=root())
     _write_yaml(train, out / "configs" / "train.yaml")
-    _write_yaml(inference | {key: train[key] for key in MODEL if key in train}, out / "configs" / "inference.yaml")
+    _write_yaml(
+        inference | {key: train[key] for key in MODEL} | {"bundle_root": str(out)}, out / "configs" / "inference.yaml"
+    )
     _write_yaml(evaluate, out / "configs" / "evaluate.yaml")
     for name in ("configs/metadata.json", "LICENSE", "docs/README.md"):
         (out / name).parent.mkdir(exist_ok=True)
         if (folder / name).absolute() != (out / name).absolute():
             shutil.copyfile(folder / name, out / name)
+
+
+@contextmanager
+def _log_file(path: Path) -> Iterator[None]:
+    """Also write mtseg's messages, as plain lines, to a file; a resumed training appends."""
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
 
 
 def _write_yaml(config: Mapping[str, Any], path: Path) -> None:

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from mtseg.bundle.config import load_config
 from mtseg.bundle.locate import find, root
-from mtseg.errors import Problem, ProblemsError
+from mtseg.errors import InputError, Problem, ProblemsError
+from mtseg.inference import load_weights
 from mtseg.keys import File, Key, Task
 from mtseg.tasks import heads_from
 
@@ -112,6 +113,6 @@ def _weights(network: nn.Module, path: Path) -> Iterator[Problem]:
     if not path.is_file():
         return
     try:
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), strict=True)
-    except Exception as error:  # torch and pickle raise whatever a file makes them raise
-        yield _problem(str(path), f"does not fit the network ({error})", "Train the bundle again")
+        load_weights(network, path)
+    except InputError as error:
+        yield _problem("weights", str(error), "")

@@ -10,9 +10,6 @@ def main() -> None:
     """Run `mtseg`."""
     try:
         app()
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; `mtseg train ... --resume` goes on after the last complete epoch\n")
-        sys.exit(130)
     except InputError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)

@@ -41,6 +41,8 @@ def check(
 
         about = describe(bundle)
         asked = {"sequences": sequence or about.sequences, "structures": about.structures, "heads": about.heads}
+    if asked["sequences"]:  # read as training does; what the table lacks is a line in the list
+        cohort = read_cohort(table, sequences=[name for name in asked["sequences"] if name in cohort.table])
     problems = check_cohort(cohort, folds=folds, deep=deep, **asked)
     _show(problems, folder=cohort.path.parent)
     fatal = sum(problem.fatal for problem in problems)

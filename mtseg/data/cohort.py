@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from mtseg.data.tables import read_cells
-from mtseg.errors import InputError
+from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.keys import Column, Key
 
 ID_ALIASES = ("subject", "subject_id", "id")
@@ -43,19 +43,22 @@ class Cohort:
 
         Args:
             sequences: Image columns, in the order of the network's channels.
-            targets: Columns copied as they are under their own name.
+            targets: Columns copied as they are under their own name; None for everybody where there is no such column.
 
         Returns:
             Per row the id, the list of image paths (None where missing), the mask's path or None, the target cells.
 
         Raises:
-            InputError: The table lacks one of the columns.
+            ProblemsError: The table lacks a sequence.
         """
-        self._need(*sequences, *targets)
-        masks = self._cells(Column.MASK) if Column.MASK in self.table else [None] * len(self)
+        self._need(sequences)
         images = zip(*(self._cells(name) for name in sequences), strict=True) if sequences else [()] * len(self)
         keys = (Key.SUBJECT.value, Key.IMAGE.value, Key.MASK.value, *targets)
-        columns = (self._cells(Column.SUBJECT), map(list, images), masks, *(self._cells(name) for name in targets))
+        columns = (
+            self._cells(Column.SUBJECT),
+            map(list, images),
+            *(self._cells(name) for name in (Column.MASK, *targets)),
+        )
         return [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]
 
     def fold(self, k: int) -> tuple["Cohort", "Cohort"]:
@@ -78,25 +81,23 @@ class Cohort:
         """Twelve hexadecimal digits that change with any cell, but not when the whole folder is moved."""
         folder = f"{self.path.parent}{os.sep}"
         movable = self.table.copy()
-        for name in image_columns(self):
-            movable[name] = [cell and cell.removeprefix(folder) for cell in self.table[name]]
+        for name in movable.select_dtypes(object):
+            movable[name] = [cell.removeprefix(folder) if isinstance(cell, str) else cell for cell in movable[name]]
         return hashlib.sha256(movable.to_csv(index=False).encode()).hexdigest()[:12]
 
     def _cells(self, name: str) -> list[Any]:
+        if name not in self.table:
+            return [None] * len(self)
         column = self.table[name]
         return column.astype(object).where(column.notna(), None).tolist()
 
-    def _need(self, *names: str) -> None:
-        absent = [name for name in names if name not in self.table]
+    def _need(self, sequences: Sequence[str]) -> None:
+        remedy = f"Add or rename a column; the table has {', '.join(self.table.columns)}"
+        absent = [name for name in sequences if name not in self.table]
         if absent:
-            raise InputError(
-                f"{self.path}: there is no column '{absent[0]}'. The columns are {', '.join(self.table.columns)}"
+            raise ProblemsError(
+                [Problem("", str(self.path), f"there is no column '{name}' (sequence)", remedy) for name in absent]
             )
-
-
-def image_columns(cohort: Cohort) -> list[str]:
-    """Columns with paths: the sequences, and the mask where there is one."""
-    return [*cohort.sequences, *({Column.MASK.value} & {*cohort.table.columns})]
 
 
 def read_cohort(path: str | os.PathLike, *, sequences: Sequence[str] | None = None) -> Cohort:
@@ -105,6 +106,7 @@ def read_cohort(path: str | os.PathLike, *, sequences: Sequence[str] | None = No
     Args:
         path: CSV, TSV or Parquet file. Paths in it are relative to its folder. "n/a" and empty cells are missing.
         sequences: Image columns; by default those in which every cell present is the path of an image file or a folder.
+            Named, a folder needs no slash.
 
     Raises:
         InputError: The file cannot be read as a table, has no ids, or lacks one of `sequences`.
@@ -119,8 +121,8 @@ def read_cohort(path: str | os.PathLike, *, sequences: Sequence[str] | None = No
         sequences=tuple(pictures if sequences is None else sequences),
         targets=tuple(name for name in table.columns if name not in reserved.union(pictures, sequences or ())),
     )
-    cohort._need(*cohort.sequences)
-    for name in pictures + image_columns(cohort):
+    cohort._need(cohort.sequences)
+    for name in {*pictures, *cohort.sequences, Column.MASK.value}.intersection(table.columns):
         table[name] = _absolute(table[name], path.parent)
     for name in (*cohort.targets, *({Column.FOLD.value} & {*table.columns})):
         table[name] = _numbers(table[name])

@@ -54,10 +54,8 @@ def from_decathlon(folder: str | os.PathLike, *, sequence: str = "t1") -> pd.Dat
     )
 
 
-def add_volume_class(
-    table: pd.DataFrame, *, column: str, below_mm3: float, names: tuple[str, str] = ("normal", "small")
-) -> pd.DataFrame:
-    """Add a class that is derived from the mask: whether its volume is below a threshold.
+def add_volume_class(table: pd.DataFrame, *, column: str, below_mm3: float) -> pd.DataFrame:
+    """Add a class that is derived from the mask: `small` if its volume is below a threshold, else `normal`.
 
     The class is no diagnosis and tells a network nothing that the mask does not; it serves to try out a
     classification head on images that come without any.
@@ -66,15 +64,14 @@ def add_volume_class(
         table: Has masks as absolute paths; a subject without mask gets no class.
         column: Name of the new column.
         below_mm3: Threshold for the volume of all voxels above 0, in mm³.
-        names: Class at or above the threshold, and below it.
 
     Raises:
         InputError: There are no masks, or a mask cannot be read.
     """
     if Column.MASK not in table:
         raise InputError(f"There is no column '{Column.MASK}' from which '{column}' could be derived")
-    large, small = names
-    classes = [None if pd.isna(p) else small if _volume_mm3(p) < below_mm3 else large for p in table[Column.MASK]]
+    masks = table[Column.MASK]
+    classes = [None if pd.isna(path) else "small" if _volume_mm3(path) < below_mm3 else "normal" for path in masks]
     return table.assign(**{column: pd.Series(classes, index=table.index, dtype=object)})
 
 

@@ -14,8 +14,19 @@ logger = logging.getLogger("mtseg")
 
 
 def training_split(cohort: Cohort, fold: int | None) -> tuple[Cohort, Cohort]:
-    """Divide into training and held-out subjects; without a fold everybody trains and nobody is held out."""
-    return (cohort, replace(cohort, table=cohort.table[:0])) if fold is None else cohort.fold(fold)
+    """Divide into training and held-out subjects; without a fold everybody trains and nobody is held out.
+
+    Raises:
+        InputError: The table has no such fold, or no other.
+    """
+    if fold is None:
+        return cohort, replace(cohort, table=cohort.table[:0])
+    training, held_out = cohort.fold(fold)
+    if not len(training):
+        raise InputError(
+            f"{cohort.path}: everybody is in fold {fold}, so nobody is left to train on. Run `mtseg cohort split`"
+        )
+    return training, held_out
 
 
 def training_records(cohort: Cohort, *, sequences: Sequence[str], heads: Sequence[Head]) -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """The learning curve as a table, plain lines for a log, a bar with the remaining time for a terminal."""
 
 import logging
-import sys
 import time
 from datetime import timedelta
 from os import PathLike
@@ -11,6 +10,7 @@ from typing import Any
 import pandas as pd
 from ignite.distributed import get_rank, one_rank_only
 from ignite.engine import Engine, Events
+from rich import get_console
 from rich.progress import Progress, TimeElapsedColumn, TimeRemainingColumn
 from torch.optim import Optimizer
 
@@ -47,7 +47,7 @@ class History:
             *Progress.get_default_columns()[:-1],
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            disable=get_rank() > 0 or not sys.stderr.isatty(),
+            disable=get_rank() > 0 or not get_console().is_terminal,
         )
 
     def attach(self, engine: Engine) -> None:

@@ -42,9 +42,17 @@ class WritePredictions:
         """Register with the evaluator."""
         engine.add_event_handler(Events.STARTED, lambda: self.rows.clear())
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.write_batch)
-        engine.add_event_handler(
-            Events.COMPLETED, lambda: write_table(pd.DataFrame(self.rows), self.folder / File.PREDICTIONS)
-        )
+        engine.add_event_handler(Events.COMPLETED, self.write_rows)
+        engine.add_event_handler(Events.EXCEPTION_RAISED, self.fail)
+
+    def write_rows(self) -> None:
+        """Write the table of the subjects so far."""
+        write_table(pd.DataFrame(self.rows), self.folder / File.PREDICTIONS)
+
+    def fail(self, engine: Engine, error: BaseException) -> None:
+        """Keep what is done when a later subject cannot be read."""
+        self.write_rows()
+        raise error
 
     def write_batch(self, engine: Engine) -> None:
         """Write the subjects of one batch."""

@@ -16,6 +16,9 @@ from mtseg.metrics.masks import Masks, read_masks
 from mtseg.metrics.overlap import compare_masks
 from mtseg.tasks import Head, Kind, Structures
 
+_WORKERS = 4
+"""Subjects compared at the same time."""
+
 
 def case_table(
     predictions: pd.DataFrame,
@@ -24,7 +27,6 @@ def case_table(
     structures: Structures,
     heads: Sequence[Head],
     folder: str | os.PathLike,
-    workers: int = 4,
 ) -> pd.DataFrame:
     """Set every subject's prediction beside the truth.
 
@@ -37,7 +39,6 @@ def case_table(
         structures: Names and file values of the mask's structures.
         heads: The questions asked besides the mask.
         folder: Where the predicted masks lie.
-        workers: Subjects compared at the same time.
 
     Returns:
         One row per record, in their order; the columns are described in the reference of outputs.
@@ -62,7 +63,7 @@ def case_table(
         answers = [_answer(row, record, head) for head in heads]
         return {Column.SUBJECT.value: str(record[Key.SUBJECT]), **seg, **{k: v for a in answers for k, v in a.items()}}
 
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(_WORKERS) as pool:
         futures = [pool.submit(case, record) for record in records]
     errors = [future.exception() for future in futures]
     problems = [problem for error in errors if isinstance(error, ProblemsError) for problem in error.problems]

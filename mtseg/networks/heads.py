@@ -78,10 +78,11 @@ class RunningStandardise(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, features) -> the same shape."""
-        if self.training:
+        standardised = (x - self.mean) / (self.variance + 1e-4).sqrt()
+        if self.training:  # afterwards: a sample that has no target must not change what the others are told
             self.mean.lerp_(x.mean(dim=0), 0.02)
             self.variance.lerp_((x - self.mean).square().mean(dim=0), 0.02)
-        return (x - self.mean) / (self.variance + 1e-4).sqrt()
+        return standardised
 
 
 class PooledHead(nn.Module):

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from math import ceil
 
-import torch
 from monai.networks.blocks import UnetOutBlock
 from monai.utils import ensure_tuple_rep
 from torch import Tensor, nn
 
+from mtseg.errors import InputError
 from mtseg.keys import Key, Task
 from mtseg.networks.blocks import channels_last
 from mtseg.networks.decoder import Decoder
@@ -89,9 +89,9 @@ class JointNet(nn.Module):
             supervision also "seg_1", "seg_2", ...: mask logits of coarser levels, finest first.
 
         Raises:
-            ValueError: An axis cannot be halved as often as the strides ask; names the next size that can.
+            InputError: See `check_size`.
         """
-        self._check_size(x.shape[2:])
+        self.check_size(x.shape[2:])
         features = self.encoder(x.contiguous(memory_format=self.memory_format))
         decoded = self.decoder(features)
         logits = self.mask_layers[0](decoded[0])
@@ -102,10 +102,15 @@ class JointNet(nn.Module):
                 answers[f"{Task.SEG}_{level}"] = self.mask_layers[level](decoded[level])
         return answers
 
-    def _check_size(self, size: torch.Size) -> None:
+    def check_size(self, size: Sequence[int]) -> None:
+        """Refuse an image size that the strides do not divide.
+
+        Raises:
+            InputError: Names the next valid size.
+        """
         valid = tuple(ceil(n / r) * r for n, r in zip(size, self.reduction, strict=True))
         if tuple(size) != valid:
-            raise ValueError(
+            raise InputError(
                 f"the strides do not divide an image of {tuple(size)} voxels; the next valid size is {valid}: pad to it"
             )
 

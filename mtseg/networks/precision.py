@@ -17,5 +17,6 @@ def autocast(device: torch.device) -> torch.autocast:
     if device.type == "cuda":
         supported = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        supported = device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        features = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+        supported = bool(features.get("avx512_bf16") or features.get("amx_bf16"))
     return torch.autocast(device.type, torch.bfloat16, enabled=supported)

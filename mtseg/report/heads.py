@@ -53,7 +53,7 @@ def _roc(found: Answers, summary: pd.DataFrame, *, index: int, head: Head) -> Pi
     target, probability = found.against_rest(index)
     name = head.classes[index]
     row = summary[(summary["metric"] == "auc") & (summary["structure_or_class"] == name)].iloc[0]
-    band = roc_band(target, probability, seed=0)
+    band = roc_band(target, probability)
     figure, axes = _square()
     axes.plot([0, 1], [0, 1], color="0.7", lw=1)
     axes.fill_between(

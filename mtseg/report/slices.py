@@ -45,16 +45,19 @@ class _Case:
         return voxels[np.linalg.norm((voxels - voxels.mean(axis=0)) * self.spacing, axis=1).argmin()]
 
     def window(self) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper edge of what is shown along each axis, mm: the masks with as much again on either side."""
+        """Lower and upper edge of what is shown along each axis, mm: the masks with as much again on either side.
+
+        It is a cube, so that all planes have one scale and a panel of one shape.
+        """
         size = np.array(self.reference.shape) * self.spacing
-        shown = (self.reference > 0) | (self.predicted > 0)
-        if not shown.any():
-            return np.zeros(3), size
-        voxels = np.argwhere(shown)
-        first, last = voxels.min(axis=0) * self.spacing, (voxels.max(axis=0) + 1) * self.spacing
-        half = max(1.5 * float((last - first).max()), _SMALLEST_WINDOW / 2)
-        middle = (first + last) / 2
-        return np.maximum(middle - half, 0), np.minimum(middle + half, size)
+        voxels = np.argwhere((self.reference > 0) | (self.predicted > 0))
+        first, last = np.zeros(3), size
+        if len(voxels):
+            first, last = voxels.min(axis=0) * self.spacing, (voxels.max(axis=0) + 1) * self.spacing
+        edge = min(max(3 * float((last - first).max()), _SMALLEST_WINDOW), float(size.max()))
+        within = np.clip((first + last - edge) / 2, 0, size - edge)
+        low = np.where(size > edge, within, (size - edge) / 2)
+        return low, low + edge
 
 
 def case_picture(scan: str, *, reference: str, predicted: str, structures: Structures, caption: str) -> Picture:
@@ -78,7 +81,7 @@ def case_picture(scan: str, *, reference: str, predicted: str, structures: Struc
     centre = case.centre()
     # A slice stored as a volume has one plane to look at.
     planes = {name: axis for name, axis in _PLANES.items() if min(np.delete(case.scan.shape, axis)) > 1}
-    figure = Figure(figsize=(3.3 * len(planes), 3.9))
+    figure = Figure(figsize=(3.3 * len(planes), 4.0))
     for axes, (name, axis) in zip(figure.subplots(1, len(planes), squeeze=False)[0], planes.items(), strict=True):
         _draw(axes, case, axis=axis, centre=centre)
         axes.set_title(name)

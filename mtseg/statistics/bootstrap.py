@@ -8,6 +8,9 @@ from math import nan
 import numpy as np
 from scipy import stats
 
+SEED = 0
+"""Of every resampling, so that the same cases give the same intervals."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -25,7 +28,7 @@ class Estimate:
 
 
 def estimate(
-    statistic: Callable[[np.ndarray], np.ndarray], strata: Sequence[np.ndarray], *, resamples: int, seed: int
+    statistic: Callable[[np.ndarray], np.ndarray], strata: Sequence[np.ndarray], *, resamples: int
 ) -> Estimate:
     """Estimate a statistic and its 95 % bootstrap interval over subjects.
 
@@ -38,7 +41,6 @@ def estimate(
         strata: Index arrays of the groups that are resampled each on their own, one array if there are no groups.
             Resampling classes apart keeps every class in every resample.
         resamples: How many.
-        seed: Of the resampling.
 
     Returns:
         The interval is NaN if a stratum has fewer than two subjects, or all resamples are alike.
@@ -47,7 +49,7 @@ def estimate(
         Efron, Better bootstrap confidence intervals, JASA 1987.
 
     >>> x = np.array([1.0, 2.0, 3.0, 4.0])
-    >>> estimate(lambda i: x[i].mean(axis=-1), [np.arange(4)], resamples=500, seed=0).value
+    >>> estimate(lambda i: x[i].mean(axis=-1), [np.arange(4)], resamples=500).value
     2.5
     """
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
@@ -63,7 +65,7 @@ def estimate(
             vectorized=True,
             axis=-1,
             method="BCa",
-            rng=np.random.default_rng(seed),
+            rng=np.random.default_rng(SEED),
         )
         low, high = result.confidence_interval
         if np.isnan(low) or np.isnan(high):

@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_curve
 
+from mtseg.statistics.bootstrap import SEED
+
 _RESAMPLES = 500
 """Enough for a band that is drawn, not quoted."""
 
 
-def roc_band(target: np.ndarray, score: np.ndarray, *, seed: int) -> pd.DataFrame:
+def roc_band(target: np.ndarray, score: np.ndarray) -> pd.DataFrame:
     """Sensitivity at every false positive rate, with a pointwise 95 % bootstrap band.
 
     Subjects are resampled within each class; the band is the middle 95 % of the sensitivities at one false positive
@@ -17,12 +19,11 @@ def roc_band(target: np.ndarray, score: np.ndarray, *, seed: int) -> pd.DataFram
     Args:
         target: Bool (n,); both values must occur.
         score: Higher = more positive, (n,).
-        seed: Of the resampling.
 
     Returns:
         Columns false_positive_rate, sensitivity, low, high.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     grid = np.linspace(0, 1, 101)
     classes = [np.flatnonzero(target == value) for value in (False, True)]
 

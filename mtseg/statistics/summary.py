@@ -29,7 +29,7 @@ class _Metric:
 
 
 def summary_table(
-    cases: pd.DataFrame, *, structures: Structures, heads: Sequence[Head], resamples: int = 2000, seed: int = 0
+    cases: pd.DataFrame, *, structures: Structures, heads: Sequence[Head], resamples: int = 2000
 ) -> pd.DataFrame:
     """Summarise the table of cases; every number has a 95 % bootstrap interval over subjects.
 
@@ -38,7 +38,6 @@ def summary_table(
         structures: Names of the mask's structures.
         heads: The questions asked besides the mask.
         resamples: Bootstrap resamples.
-        seed: Of the resampling.
 
     Returns:
         Columns task ("seg" or the head), metric, structure_or_class, value, low, high, n (scored) and n_missing
@@ -48,7 +47,7 @@ def summary_table(
     rows = []
     for metric in metrics:
         n = sum(len(stratum) for stratum in metric.strata)
-        found = estimate(metric.statistic, metric.strata, resamples=resamples, seed=seed)
+        found = estimate(metric.statistic, metric.strata, resamples=resamples)
         rows.append((metric.task, metric.name, metric.of, found.value, found.low, found.high, n, len(cases) - n))
     return pd.DataFrame(
         rows, columns=["task", "metric", "structure_or_class", "value", "low", "high", "n", "n_missing"]
@@ -106,12 +105,12 @@ def _classes(head: Head, found: Answers) -> Iterator[_Metric]:
     everyone, by_class = [np.arange(len(target))], _strata(target, count)
     truth = np.eye(count)[target]
     right = target == predicted
-
-    def one_against_rest(i: np.ndarray, c: int) -> np.ndarray:
-        return auc(target[i] == c, probability[i, c])
-
     line = partial(_Metric, head.name, of=ALL)
-    yield line("auc", statistic=lambda i: np.mean([one_against_rest(i, c) for c in range(count)], 0), strata=by_class)
+    yield line(
+        "auc",
+        statistic=lambda i: np.mean([auc(target[i] == c, probability[i, c]) for c in range(count)], axis=0),
+        strata=by_class,
+    )
     yield line(
         "balanced_accuracy",
         statistic=lambda i: balanced_accuracy(target[i], predicted[i], classes=count),
@@ -125,9 +124,9 @@ def _classes(head: Head, found: Answers) -> Iterator[_Metric]:
         statistic=lambda i: calibration_error(right[i], probability[i, predicted[i]]),
         strata=everyone,
     )
-    for c, name in enumerate(head.classes):
-        strata = _strata((target == c).astype(int), 2)
-        yield _Metric(head.name, "auc", name, partial(one_against_rest, c=c), strata)
+    for c in range(count):
+        against_rest = _binary(head, found, c, predicted == c)
+        yield from (metric for metric in against_rest if metric.name in ("auc", "sensitivity", "specificity"))
 
 
 def _number(head: Head, found: Answers) -> Iterator[_Metric]:

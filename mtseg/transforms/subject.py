@@ -8,7 +8,7 @@ from monai.data import MetaTensor, NibabelReader
 from monai.transforms import LoadImage, ResampleToMatch, Transform
 
 from mtseg.errors import InputError
-from mtseg.keys import MISSING, Key
+from mtseg.keys import MASK_ROUNDING, MISSING, Key
 from mtseg.tasks import Head, Structures
 
 
@@ -31,10 +31,13 @@ class LoadSubject(Transform):
         """Record with paths -> record with `image` (C, D, H, W) and, if wanted, `mask` (1, D, H, W) of class indices.
 
         Raises:
-            InputError: A file cannot be read; names subject and file.
+            InputError: A file cannot be read or has NaN voxels; names subject and file.
         """
         data = dict(data)
         sequences = [self._read(path, data) for path in data[Key.IMAGE]]
+        for image, path in zip(sequences, data[Key.IMAGE], strict=True):
+            if image.min() == image.max():
+                raise InputError(f"{data[Key.SUBJECT]}: {path}: is {image.max():g} everywhere. Export it again")
         first = sequences[0]
         aligned = [first] + [self._on_grid_of(first, image, mode="bilinear") for image in sequences[1:]]
         data[Key.IMAGE] = MetaTensor(torch.cat([image.as_tensor() for image in aligned]), meta=first.meta)
@@ -45,11 +48,15 @@ class LoadSubject(Transform):
     def _read(self, path: str, data: dict[str, Any]) -> MetaTensor:
         try:
             # MONAI finds nibabel by itself for NIfTI, but not for FreeSurfer's format
-            return self.load(path, NibabelReader() if path.lower().endswith(".mgz") else None)
+            image = self.load(path, NibabelReader() if path.lower().endswith(".mgz") else None)
         except Exception as error:  # MONAI's readers raise whatever the file format's library raises
             raise InputError(
                 f"{data[Key.SUBJECT]}: {path}: cannot be read ({error}). Convert or copy it again"
             ) from error
+        # One such voxel would make the normalised image, and in training the weights, nothing but NaN.
+        if not image.isfinite().all():
+            raise InputError(f"{data[Key.SUBJECT]}: {path}: has NaN or infinite voxels. Replace them, e.g. by 0")
+        return image
 
     def _on_grid_of(self, first: MetaTensor, image: MetaTensor, *, mode: str) -> MetaTensor:
         if image.shape[1:] == first.shape[1:] and torch.allclose(image.affine, first.affine, atol=1e-3):
@@ -60,7 +67,10 @@ class LoadSubject(Transform):
     def _mask(self, data: dict[str, Any], first: MetaTensor, structures: Structures) -> MetaTensor:
         if data.get(Key.MASK) is None:
             return MetaTensor(torch.full_like(first.as_tensor()[:1], MISSING), meta=first.meta)
-        values = self._on_grid_of(first, self._read(data[Key.MASK], data), mode="nearest").as_tensor()
+        exact = self._on_grid_of(first, self._read(data[Key.MASK], data), mode="nearest").as_tensor()
+        values = exact.round()
+        if (exact - values).abs().max() > MASK_ROUNDING:
+            raise InputError(f"{data[Key.SUBJECT]}: {data[Key.MASK]}: a mask holds whole numbers only. Threshold it")
         classes = torch.zeros_like(values)
         for index, name in enumerate(structures.names, start=1):
             classes[torch.isin(values, torch.tensor(structures.file_values(name), dtype=values.dtype))] = index

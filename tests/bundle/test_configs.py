@@ -81,3 +81,9 @@ def test_prediction_shares_the_settings_of_the_training(trained: Path):
     assert train["network_def"]["channels"] == [4, 8]
     shared = ("sequences", "structures", "heads", "network_def", "spacing", "brain_only", "tile_size")
     assert {key: inference[key] for key in shared} == {key: train[key] for key in shared}
+
+
+def test_settings_are_numbers_where_people_write_numbers():
+    config = {"learning_rate": 0.1, "spacing": [1, 1, 1]}
+    parsed = parse_settings(["learning_rate=1e-3", "spacing=[2, 2, 2]"], config)
+    assert parsed == {"learning_rate": 1e-3, "spacing": [2, 2, 2]}

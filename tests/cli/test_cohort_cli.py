@@ -1,7 +1,9 @@
 import subprocess
 import sys
 
+import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -13,7 +15,6 @@ from mtseg.errors import InputError
 @pytest.fixture
 def study(tmp_path):
     """A Decathlon folder of six subjects, and its table."""
-    nib = pytest.importorskip("nibabel")
     random = np.random.default_rng(0)
     for folder in ("imagesTr", "labelsTr"):
         (tmp_path / folder).mkdir()
@@ -61,6 +62,41 @@ def test_only_the_sequences_asked_for_are_checked(study):
     result = run("check", study / "c.tsv", "--sequence", "flair")
     assert "there is no column 'flair' (sequence)" in result.output
     assert result.output.splitlines()[-1].startswith("6 subjects, sequences flair: problems to mend: 1")
+
+
+def test_only_with_a_bundle_are_masks_and_classes_compared_with_it(study):
+    path = study / "labelsTr/case_5.nii.gz"
+    image = nib.load(path)
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj) * 7, image.affine), path)
+    table = pd.read_csv(study / "c.tsv", sep="\t").replace({"size": {"normal": "large"}})
+    table.to_csv(study / "c.tsv", sep="\t", index=False)
+    assert run("check", study / "c.tsv", "--deep").exit_code == 0
+    result = run("check", study / "c.tsv", "--bundle", "hippocampus_t1")
+    assert result.exit_code == 2
+    assert result.output.splitlines() == [
+        *(
+            f"problem: case_{i}: size: 'large' is none of normal, small. Correct the cell, write n/a, or add the class"
+            " to the configuration"
+            for i in (3, 4, 5)
+        ),
+        "6 subjects, sequences t1: problems to mend: 3, notes: 0; voxels were not read (--deep)",
+    ]
+    result = run("check", study / "c.tsv", "--bundle", "hippocampus_t1", "--deep")
+    assert "note: mask: 1 of 6 masks hold values that belong to no structure: 7." in result.output
+    assert "note: mask: no mask holds posterior (value 2)." in result.output
+
+
+def test_a_bundles_absent_columns_are_listed_with_all_else(study):
+    (study / "imagesTr/case_1.nii.gz").rename(study / "imagesTr/series")
+    table = pd.read_csv(study / "c.tsv", sep="\t").rename(columns={"t1": "adc"})
+    table.loc[1, "adc"] = "series"  # asked for, so a path, with or without a slash
+    table.to_csv(study / "c.tsv", sep="\t", index=False)
+    lines = run("check", study / "c.tsv", "--bundle", "stroke_dwi_adc").output.splitlines()
+    assert [line.partition(". ")[0] for line in lines[:-1]] == [
+        "problem: c.tsv: there is no column 'dwi' (sequence)",
+        "note: c.tsv: there is no column 'outcome' (target), so nothing is learnt or scored for it",
+        "problem: case_1: series: adc does not exist",
+    ]
 
 
 def test_a_terminal_gets_a_table(study, monkeypatch):

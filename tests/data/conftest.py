@@ -44,7 +44,7 @@ class Study:
 
     def lines(self, **options) -> list[str]:
         """What the check reports, with paths as in the table."""
-        problems = check_cohort(self.read(), progress=False, workers=2, **options)
+        problems = check_cohort(self.read(), **options)
         marks = {True: "", False: "note "}
         return [f"{marks[problem.fatal]}{problem}".replace(f"{self.folder}/", "") for problem in problems]
 

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from mtseg.data import read_cohort, write_cohort
+from mtseg.data import read_cohort, training_split, write_cohort
 from mtseg.errors import InputError
 
 
@@ -34,6 +34,10 @@ def test_records_without_mask_column_or_images(study):
     assert study.read().records(sequences=[])[0] == {"subject": "a", "image": [], "mask": None}
 
 
+def test_a_target_that_the_table_lacks_is_missing_for_everybody(study):
+    assert [record["grade"] for record in study.read().records(sequences=["t1"], targets=["grade"])] == [None] * 3
+
+
 @pytest.mark.parametrize("name", ["participant_id", "subject", "subject_id", "id", "ID"])
 def test_ids_stay_strings_under_any_of_their_names(study, name):
     study.table["participant_id"] = ["007", "08", "9"]
@@ -59,8 +63,21 @@ def test_an_existing_folder_is_an_image_if_written_with_a_slash(study):
 def test_sequences_can_be_named(study):
     cohort = read_cohort(study.read().path, sequences=["flair"])
     assert (cohort.sequences, cohort.targets) == (("flair",), ("sex", "age"))
-    with pytest.raises(InputError, match=r"there is no column 't2'\. The columns are participant_id, t1, flair"):
-        read_cohort(cohort.path, sequences=["t2"])
+    with pytest.raises(InputError) as raised:
+        read_cohort(cohort.path, sequences=["t2", "t1", "dwi"])
+    remedy = "Add or rename a column; the table has participant_id, t1, flair, mask, sex, age"
+    assert str(raised.value).splitlines() == [
+        f"{cohort.path}: there is no column '{name}' (sequence). {remedy}" for name in ("t2", "dwi")
+    ]
+
+
+def test_a_named_sequence_may_be_a_folder_without_slash(study):
+    study.table["dwi"] = [*"ab", "n/a"]
+    cohort = study.read()
+    assert cohort.targets == ("sex", "age", "dwi")
+    cohort = read_cohort(cohort.path, sequences=["dwi"])
+    assert cohort.targets == ("sex", "age")
+    assert cohort.table["dwi"].tolist() == [str(study.folder / "a"), str(study.folder / "b"), None]
 
 
 @pytest.mark.parametrize("name", ["again.tsv", "again.csv", "tables/again.csv", "again.parquet"])
@@ -86,6 +103,9 @@ def test_fingerprint_follows_cells_but_not_the_folder(study, tmp_path_factory):
     assert read_cohort(elsewhere).fingerprint() == cohort.fingerprint()
     study.table.loc[2, "sex"] = "M"
     assert study.read().fingerprint() != cohort.fingerprint()
+    one = read_cohort(cohort.path, sequences=["t1"])  # the other images move with the folder, too
+    elsewhere.write_bytes(cohort.path.read_bytes())
+    assert read_cohort(elsewhere, sequences=["t1"]).fingerprint() == one.fingerprint()
 
 
 def test_fold_holds_out_its_subjects(study):
@@ -95,6 +115,15 @@ def test_fold_holds_out_its_subjects(study):
     assert (training.table["participant_id"].tolist(), held_out.table["participant_id"].tolist()) == (["a"], ["b", "c"])
     with pytest.raises(InputError, match=r"no subject is in fold 2, only in 0, 1\. Run `mtseg cohort split`"):
         cohort.fold(2)
+
+
+def test_a_training_needs_somebody_outside_the_fold(study):
+    study.cells("fold", "0", "0", "0")
+    cohort = study.read()
+    assert len(training_split(cohort, None)[0]) == 3
+    assert len(cohort.fold(0)[1]) == 3
+    with pytest.raises(InputError, match="everybody is in fold 0, so nobody is left to train on"):
+        training_split(cohort, 0)
 
 
 def test_fold_without_folds_says_what_to_run(study):

@@ -3,6 +3,7 @@ import shutil
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
@@ -67,6 +68,10 @@ def one(value):
 
 COPY = "Copy it again from where it came from"
 CONVERT = "Convert the original again"
+LEFT_HANDED = (
+    "is stored left-handed (radiological). mtseg goes by the affine; if it was converted by hand, check one such image"
+    " in a viewer"
+)
 
 BAD_FILES = {
     "missing file": (
@@ -122,8 +127,8 @@ BAD_FILES = {
     "sequence on another grid": (
         lambda s: header(s, FLAIR, SHIFTED),
         [
-            f"note b: {FLAIR}: flair lies on another grid than t1 (up to 9 mm apart). It will be resampled to the grid"
-            " of t1; check that the two are aligned"
+            "note b: flair: lies on another grid than t1. It will be resampled to the grid of t1; check that the two"
+            " are aligned"
         ],
     ),
     "mask on another grid": (
@@ -136,8 +141,9 @@ BAD_FILES = {
     "mask flipped": (
         lambda s: header(s, MASK, np.diag([-1.0, 1, 1, 1])),
         [
+            f"note b: mask: {LEFT_HANDED}",
             f"b: {MASK}: mask lies on another grid than t1 (LAS instead of RAS). Put first the sequence on which it was"
-            " drawn, or resample it to that (nearest neighbour)"
+            " drawn, or resample it to that (nearest neighbour)",
         ],
     ),
     "no orientation": (
@@ -311,6 +317,23 @@ def test_other_formats(study):
     assert study.lines() == [
         f"b: b/flair.mgz: flair is cut off or damaged. {COPY}",
         f"c: c/flair.nii: flair holds fewer voxels than its header says. {COPY}",
+    ]
+
+
+def test_what_goes_for_many_subjects_is_one_note_a_column(study):
+    rows = [study.table.iloc[0].to_dict() | {"participant_id": f"s{i}"} for i in range(8)]
+    random = np.random.default_rng(1)
+    for row in rows:
+        for name, flip in (("t1", 1.0), ("flair", -1.0)):
+            row[name] = f"{row['participant_id']}_{name}.nii.gz"
+            image = nib.Nifti1Image(random.random(SHAPE, dtype=np.float32), np.diag([flip, 1, 1, 1]))
+            nib.save(image, study.folder / row[name])
+    study.table = pd.DataFrame(rows)
+    many = "in 8 subjects (s0, s1, s2, s3, s4, s5, …)"
+    assert study.lines() == [
+        f"note flair: {LEFT_HANDED.replace('. ', f' {many}. ', 1)}",
+        f"note flair: lies on another grid than t1 {many}. It will be resampled to the grid of t1; check that the two"
+        " are aligned",
     ]
 
 

@@ -1,6 +1,13 @@
+import logging
+
+import pandas as pd
 import pytest
 
-from mtseg.data import check_cohort
+from mtseg.data import check_cohort, read_cohort, require_usable
+from mtseg.data.checks.folds import check_folds
+from mtseg.data.checks.notes import merge_notes
+from mtseg.data.checks.table import check_table
+from mtseg.data.checks.targets import check_targets
 from mtseg.tasks import Head, Kind, Structures
 
 SEX, AGE = Head("sex", Kind.CLASSES, ("F", "M")), Head("age", Kind.NUMBER)
@@ -57,7 +64,7 @@ BAD_TABLES = {
     ),
     "one fold": (
         lambda s: s.cells("fold", "0", "0", "0"),
-        ["fold: there is one fold only, so nobody is left to train on. Run `mtseg cohort split`, or remove the column"],
+        ["note fold: there is one fold only. Run `mtseg cohort split` before training with a fold held out"],
     ),
     "group in two folds": (
         lambda s: (s.cells("fold", "0", "1", "1"), s.cells("group", "x", "x", "")),
@@ -139,15 +146,71 @@ def test_needed_columns_are_all_named(study):
         heads=[SEX, AGE, Head("seg", Kind.NUMBER)],
     )
     remedy = "Add or rename a column; the table has participant_id, t1, sex"
+    nothing = "so nothing is learnt or scored for it"
     assert [str(problem).replace(f"{cohort.path}: ", "") for problem in problems] == [
         "t1: every cell of this column (sequence) is missing. Fill in the column",
         f"there is no column 'dwi' (sequence). {remedy}",
-        f"there is no column 'mask' (mask of the structures). {remedy}",
-        f"there is no column 'age' (target). {remedy}",
-        f"there is no column 'seg' (target). {remedy}",
+        f"there is no column 'mask' (mask of the structures), {nothing}. {remedy}",
+        f"there is no column 'age' (target), {nothing}. {remedy}",
+        f"there is no column 'seg' (target), {nothing}. {remedy}",
         "seg: a target cannot have this name, mtseg uses it for something else. Rename the column in the table and in"
         " the configuration",
         *(f"{subject}: t1: the subject has no image. Name one, or remove the row" for subject in "abc"),
+    ]
+
+
+def test_absent_masks_and_targets_are_notes_and_absent_sequences_are_not(study):
+    study.table = study.table.drop(columns="sex").assign(mask="n/a", age="")
+    wanted = {"structures": Structures({"lesion": 1}), "heads": [SEX, AGE]}
+    nothing = "so nothing is learnt or scored for it"
+    assert [line.partition(". ")[0].replace("cohort.tsv: ", "") for line in study.lines(**wanted)] == [
+        f"note mask: every cell of this column (mask of the structures) is missing, {nothing}",
+        f"note there is no column 'sex' (target), {nothing}",
+        f"note age: every cell of this column (target) is missing, {nothing}",
+    ]
+    assert study.lines(sequences=["t1", "dwi"])[0].startswith("cohort.tsv: there is no column 'dwi' (sequence)")
+
+
+def test_a_usable_cohort_leaves_its_notes_in_the_log(study, caplog):
+    study.table = study.table.drop(columns="sex")
+    with caplog.at_level(logging.WARNING, logger="mtseg"):
+        require_usable(check_cohort(study.read(), heads=[SEX]))
+    assert "there is no column 'sex' (target), so nothing is learnt" in caplog.text
+
+
+def test_a_prediction_asks_for_ids_and_images_only(study):
+    study.cells("mask", "a/absent.nii.gz", "b", "n/a")
+    study.cells("fold", "0", "test", "")
+    study.cells("site", "Bonn", "bonn", "")
+    study.cells("gd", "gd.nii.gz", "gd.nii.gzz", "")
+    assert study.lines(sequences=["t1"], images_only=True) == []
+    study.cells("participant_id", "a", "b", "b")
+    (study.folder / "a/t1.nii.gz").unlink()
+    assert [line[:40] for line in study.lines(sequences=["t1"], images_only=True)] == [
+        "b: participant_id: the id stands in 2 ro",
+        "a: a/t1.nii.gz: t1 does not exist. Corre",
+    ]
+
+
+def test_a_hundred_thousand_rows(tmp_path):
+    ids = [f"p{i}" for i in range(100_000)]
+    table = pd.DataFrame({"participant_id": ids, "t1": [f"{name}.nii.gz" for name in ids], "group": ids})
+    table["sex"], table["site"], table["fold"] = "F", "Bonn", "0"
+    table.loc[50_000:, ["sex", "fold"]] = "M", "1"
+    table.loc[99_999, ["participant_id", "sex"]] = "p7", "male"
+    table.loc[99_998, ["group", "site"]] = "p8", "BONN"
+    table.loc[[3, 60_000], "site"] = ""
+    table.to_csv(tmp_path / "cohort.tsv", sep="\t", index=False)
+    cohort = read_cohort(tmp_path / "cohort.tsv")
+    problems = check_table(cohort, sequences=["t1"], structures=None, heads=[SEX])
+    problems += [*check_folds(cohort), *check_targets(cohort, heads=[SEX], folds=None)]
+    assert [str(problem).partition(". ")[0] for problem in merge_notes(problems)] == [
+        "p7: participant_id: the id stands in 2 rows",
+        "site: the site is missing in 2 subjects (p3, p60000)",
+        "site: Bonn and BONN count as different sites",
+        "p7: fold: the subject is in folds 0, 1",
+        "group: group 'p8' (p8, p99998) is in folds 0, 1",
+        "p7: sex: 'male' is none of F, M",
     ]
 
 

@@ -33,8 +33,8 @@ def test_decathlon_pairs_images_and_labels_by_name(decathlon):
 def test_volume_class_is_in_mm3_and_missing_without_mask(decathlon):
     table = add_volume_class(from_decathlon(decathlon), column="size", below_mm3=6.5)
     assert table["size"].tolist() == ["small", "normal", None]  # 3 and 12 voxels of 2 mm³
-    table = add_volume_class(table, column="size", below_mm3=6, names=("big", "tiny"))
-    assert table["size"].tolist() == ["big", "big", None]
+    table = add_volume_class(table, column="size", below_mm3=6)
+    assert table["size"].tolist() == ["normal", "normal", None]
     write_cohort(table, decathlon / "cohort.tsv")
     assert read_cohort(decathlon / "cohort.tsv").targets == ("size",)
 

@@ -109,6 +109,18 @@ def test_a_folder_with_another_training_is_refused(settings, options, message, t
         tiny.train(trained, *settings, **options)
 
 
+def test_another_table_is_refused(tiny, tmp_path):
+    run = tiny.train(tmp_path / "run", "epochs=1")
+    changed = tiny.with_cells("changed.tsv", {("p0", "outcome"): "good", ("p1", "outcome"): "good"})
+    with pytest.raises(InputError, match=r"changed\.tsv: the table has changed since the training"):
+        tiny.train(run, "epochs=1", cohort=changed, resume=True)
+
+
+def test_the_log_has_a_line_per_epoch(trained):
+    lines = (trained / "train.log").read_text().splitlines()
+    assert [f"epoch {k}/4: loss" in line for k, line in enumerate(lines, start=1)] == [True] * 4
+
+
 def test_there_must_be_something_to_resume(tiny, tmp_path):
     with pytest.raises(InputError, match="no checkpoint to resume from"):
         tiny.train(tmp_path / "run", resume=True)

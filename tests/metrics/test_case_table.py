@@ -85,7 +85,16 @@ def test_all_problems_are_reported_together(tmp_path):
     with pytest.raises(ProblemsError) as error:
         table(tmp_path, records)
     assert [problem.subject for problem in error.value.problems] == ["a", "b", "c", "d"]
-    assert "affine" in error.value.problems[0].what
+    assert error.value.problems[0].what == "its grid is up to 44 mm off that of the predicted mask"
+
+
+def test_masks_may_be_as_far_apart_as_the_check_of_a_cohort_lets_them(tmp_path):
+    moved = AFFINE.copy()
+    moved[0, 3] = 0.09
+    save(tmp_path / "a.nii.gz", start=3, value=7)
+    mask = save(tmp_path / "truth.nii.gz", start=3, value=7, affine=moved)
+    row = table(tmp_path, [{"subject": "a", "mask": mask}]).iloc[0]
+    assert row["dice_core"] == 1
 
 
 def test_a_record_without_a_prediction_is_a_problem(tmp_path):

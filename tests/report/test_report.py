@@ -13,6 +13,7 @@ from matplotlib.image import imread
 
 from mtseg.metrics import case_table
 from mtseg.report import write_report
+from mtseg.report.figure import style
 from mtseg.report.slices import case_picture
 from mtseg.report.text import spell
 from mtseg.statistics import simple_scores_table, summary_table
@@ -143,6 +144,17 @@ def draw(folder: Path, *, axes: str) -> np.ndarray:
     masks = [save(lesion(start=18 - i), folder / f"{i}.nii", axes=axes) for i in range(2)]
     picture = case_picture(path, reference=masks[0], predicted=masks[1], structures=STRUCTURES, caption="")
     return imread(BytesIO(base64.b64decode(picture.source.split(",")[1])), format="png")[..., :3]
+
+
+@pytest.mark.parametrize("size", [(50, 52, 33), (50, 58, 33), (15, 15, 60), (25, 50, 1)])
+def test_no_title_is_cut_off(tmp_path, size):
+    mask = np.zeros(size, np.int16)
+    mask[2:-2, 2:-2, size[2] // 4 : size[2] // 2 + 1] = 4
+    path = save(mask, tmp_path / "mask.nii")
+    with style():
+        picture = case_picture(path, reference=path, predicted=path, structures=STRUCTURES, caption="")
+    pixels = imread(BytesIO(base64.b64decode(picture.source.split(",")[1])), format="png")
+    assert (pixels[:3] == 1).all()
 
 
 def test_left_and_right_come_from_the_affine(tmp_path):

@@ -93,6 +93,11 @@ def test_values(cases, summary):
     assert value(summary, "type", "brier", "all") == pytest.approx(
         metrics.brier_score_loss(known["type_target"], kinds, labels=list("xyz"), scale_by_half=False)
     )
+    for metric, positive in (("sensitivity", True), ("specificity", False)):
+        truth, said = known["type_target"] == "y", known["type_predicted"] == "y"
+        assert value(summary, "type", metric, "y") == pytest.approx(
+            metrics.recall_score(truth, said, pos_label=positive)
+        )
     bleed = known["findings_target"].str.contains("bleed")
     assert value(summary, "findings", "auc", "bleed") == pytest.approx(
         metrics.roc_auc_score(bleed, known["findings_prob_bleed"])

@@ -131,3 +131,11 @@ def test_targets_are_encoded_and_their_cells_dropped():
     assert targets["sex"].tolist() == [1]
     assert targets["age"].isnan().tolist() == targets["x"].isnan().tolist() == [True]
     assert record["sex"] == "M"
+
+
+def test_nan_voxels_are_refused(tmp_path):
+    voxels = np.ones((4, 4, 4), np.float32)
+    voxels[1, 2, 3] = np.nan
+    nib.save(nib.Nifti1Image(voxels, np.eye(4)), tmp_path / "nan.nii.gz")
+    with pytest.raises(InputError, match=r"s1: .*nan\.nii\.gz: has NaN or infinite voxels"):
+        LoadSubject()({"subject": "s1", "image": [str(tmp_path / "nan.nii.gz")]})

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from mtseg.data.checks.notes import first_few
 from mtseg.data.cohort import Cohort
 from mtseg.errors import Problem
 from mtseg.keys import Column
-
-LISTED = 6
 
 
 def check_folds(cohort: Cohort) -> list[Problem]:
@@ -28,8 +27,8 @@ def _numbers(table: pd.DataFrame) -> Iterator[Problem]:
             what, remedy = f"fold '{cell}' is no whole number from 0", "Number the folds 0, 1, 2, …"
         yield Problem(subject, Column.FOLD, what, remedy)
     if len(table[Column.FOLD].dropna().unique()) == 1:
-        remedy = "Run `mtseg cohort split`, or remove the column"
-        yield Problem("", Column.FOLD, "there is one fold only, so nobody is left to train on", remedy)
+        remedy = "Run `mtseg cohort split` before training with a fold held out"
+        yield Problem("", Column.FOLD, "there is one fold only", remedy, False)
 
 
 def _leaks(table: pd.DataFrame, by: Column) -> Iterator[Problem]:
@@ -45,6 +44,5 @@ def _leaks(table: pd.DataFrame, by: Column) -> Iterator[Problem]:
             yield Problem(str(name), Column.FOLD, f"the subject is in folds {folds}", "Keep it in one fold")
             continue
         subjects = members["subject"].tolist()
-        listed = ", ".join(subjects[:LISTED]) + (", …" if len(subjects) > LISTED else "")
         remedy = "Run `mtseg cohort split` again, it keeps groups together"
-        yield Problem("", by, f"group '{name}' ({listed}) is in folds {folds}", remedy)
+        yield Problem("", by, f"group '{name}' ({first_few(subjects)}) is in folds {folds}", remedy)

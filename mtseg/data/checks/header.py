@@ -1,22 +1,20 @@
 """Rules on headers: dimensions, orientation, spacing, and whether a subject's images lie on one grid."""
 
 from collections.abc import Iterator, Mapping
-from itertools import product
 
 import nibabel as nib
 import numpy as np
-from nibabel.affines import apply_affine, voxel_sizes
+from nibabel.affines import voxel_sizes
 from nibabel.spatialimages import SpatialImage
 
 from mtseg.data.checks.scan import Scan
 from mtseg.errors import Problem
+from mtseg.grids import grid_shift
 from mtseg.keys import Column
 
 SERIES = "bold"
 """Sequence that is 4D; also with a suffix, as in `bold_task-rest`."""
 SPACING_MM = (0.1, 20.0)
-SAME_GRID_VOXELS = 0.1
-"""Grids are the same if no corner is further off than this share of the smallest spacing."""
 
 
 def check_header(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
@@ -25,6 +23,15 @@ def check_header(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
     yield from _dimensions(scan, image)
     yield from _orientation(scan, image)
     yield from _affine(scan, image)
+
+
+def check_handedness(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
+    """Note voxels that are stored left-handed: legal, but a careless conversion may have mirrored the image."""
+    if np.linalg.det(image.affine[:3, :3]) < 0:
+        yield scan.note(
+            "is stored left-handed (radiological)",
+            "mtseg goes by the affine; if it was converted by hand, check one such image in a viewer",
+        )
 
 
 def check_grid(images: Mapping[Scan, SpatialImage], *, first: Scan) -> Iterator[Problem]:
@@ -39,10 +46,9 @@ def check_grid(images: Mapping[Scan, SpatialImage], *, first: Scan) -> Iterator[
                 "Put first the sequence on which it was drawn, or resample it to that (nearest neighbour)",
             )
         else:
-            yield scan.problem(
-                f"lies on another grid than {first.column} ({difference})",
+            yield scan.note(
+                f"lies on another grid than {first.column}",
                 f"It will be resampled to the grid of {first.column}; check that the two are aligned",
-                fatal=False,
             )
 
 
@@ -112,9 +118,8 @@ def _difference(image: SpatialImage, reference: SpatialImage) -> str:
     shape, expected = image.shape[:3], reference.shape[:3]
     if shape != expected:
         return f"{'×'.join(map(str, shape))} instead of {'×'.join(map(str, expected))} voxels"
-    corners = np.array(list(product(*((0, size - 1) for size in shape))))
-    shift = np.abs(apply_affine(image.affine, corners) - apply_affine(reference.affine, corners)).max()
-    if shift <= SAME_GRID_VOXELS * voxel_sizes(reference.affine).min():
+    shift = grid_shift(image.affine, reference.affine, shape=shape)
+    if not shift:
         return ""
     axes = ["".join(nib.aff2axcodes(grid.affine)) for grid in (image, reference)]
     return f"{axes[0]} instead of {axes[1]}" if axes[0] != axes[1] else f"up to {shift:.3g} mm apart"

@@ -1,9 +1,11 @@
 """Running all rules over a cohort, the files in parallel."""
 
+import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 from rich.console import Console
@@ -11,6 +13,7 @@ from rich.progress import track
 
 from mtseg.data.checks.duplicates import file_digests, same_images
 from mtseg.data.checks.folds import check_folds
+from mtseg.data.checks.notes import merge_notes
 from mtseg.data.checks.subject import Findings, inspect_subject
 from mtseg.data.checks.table import check_table
 from mtseg.data.checks.targets import check_targets
@@ -18,6 +21,8 @@ from mtseg.data.cohort import Cohort
 from mtseg.errors import Problem, ProblemsError
 from mtseg.keys import Column
 from mtseg.tasks import Head, Structures
+
+logger = logging.getLogger("mtseg")
 
 MOST_WORKERS = 8
 """A 4D image may take a gigabyte of memory, so not every core of a big machine reads one."""
@@ -31,24 +36,26 @@ def check_cohort(
     heads: Sequence[Head] = (),
     folds: int | None = None,
     deep: bool = False,
-    workers: int | None = None,
-    progress: bool | None = None,
+    images_only: bool = False,
 ) -> list[Problem]:
     """List everything that is wrong with a cohort.
 
     Args:
         cohort: The table and its files.
         sequences: Columns that will be used, the first one's grid is the subject's; by default all image columns.
-        structures: What the masks should hold; with it the mask column is needed.
-        heads: What will be predicted; their columns are needed and every cell must be theirs.
+        structures: What the masks should hold; a mask column that is absent is noted.
+        heads: What will be predicted; every cell must be theirs, and a column that is absent is noted.
         folds: Number of folds planned; by default those in the table. Classes too rare for them are reported.
         deep: Also read all voxels. Without it only headers and file sizes are looked at.
-        workers: Threads; by default one per core, at most eight.
-        progress: Show a bar; by default if standard error is a terminal.
+        images_only: Check what a prediction uses, ids and sequences, and no masks, targets, folds, groups or sites.
 
     Returns:
-        Problems of the table first, then of the files in the table's order; empty if there are none.
+        Problems of the table first, then of the files in the table's order; empty if there are none. Notes that go
+        for several subjects are one.
     """
+    if images_only:
+        unused = [name for name in Column if name != Column.SUBJECT]
+        cohort = replace(cohort, table=cohort.table.drop(columns=unused, errors="ignore"), targets=())
     wanted = tuple(cohort.sequences if sequences is None else sequences)
     problems = check_table(cohort, sequences=wanted, structures=structures, heads=heads)
     problems += check_folds(cohort)
@@ -56,9 +63,9 @@ def check_cohort(
 
     present = tuple(name for name in wanted if name in cohort.table)
     inspect = partial(inspect_subject, sequences=present, deep=deep)
-    with ThreadPoolExecutor(workers or min(MOST_WORKERS, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(MOST_WORKERS, os.cpu_count() or 1)) as pool:
         results = pool.map(inspect, cohort.records(sequences=present))
-        findings = list(_shown(results, total=len(cohort), progress=progress))
+        findings = list(_shown(results, total=len(cohort)))
     for finding in findings:
         problems += finding.problems
 
@@ -67,11 +74,11 @@ def check_cohort(
     problems += same_images(digests if deep else file_digests(scans))
     if structures is not None:
         problems += _mask_values(findings, structures)
-    return problems
+    return merge_notes(problems)
 
 
 def require_usable(problems: Sequence[Problem]) -> None:
-    """Stop if any problem is fatal.
+    """Stop if any problem is fatal; else write the notes to the log.
 
     Raises:
         ProblemsError: With the fatal problems, all of them.
@@ -79,11 +86,13 @@ def require_usable(problems: Sequence[Problem]) -> None:
     fatal = [problem for problem in problems if problem.fatal]
     if fatal:
         raise ProblemsError(fatal)
+    for note in problems:
+        logger.warning("note: %s", note)
 
 
-def _shown(results: Iterable[Findings], *, total: int, progress: bool | None) -> Iterator[Findings]:
-    visible = sys.stderr.isatty() if progress is None else progress
-    return iter(track(results, description="Checking", total=total, console=Console(stderr=True), disable=not visible))
+def _shown(results: Iterable[Findings], *, total: int) -> Iterable[Findings]:
+    hidden = not sys.stderr.isatty()
+    return track(results, description="Checking", total=total, console=Console(stderr=True), disable=hidden)
 
 
 def _mask_values(findings: Iterable[Findings], structures: Structures) -> Iterator[Problem]:

@@ -37,6 +37,10 @@ class Scan:
         """Say what is wrong with this file."""
         return Problem(self.subject, self.path, f"{self.column} {what}", remedy, fatal)
 
+    def note(self, what: str, remedy: str) -> Problem:
+        """Tell something that often goes for a whole column; such notes are made one (`mtseg.data.checks.notes`)."""
+        return Problem(self.subject, self.column, what, remedy, fatal=False)
+
 
 def open_image(scan: Scan) -> SpatialImage:
     """Read the header of an image; the voxels stay in the file.
@@ -80,6 +84,16 @@ def incomplete(scan: Scan, image: SpatialImage) -> list[Problem]:
     if size >= promised:
         return []
     return [scan.problem("holds fewer voxels than its header says", COPY_AGAIN)]
+
+
+def check_sum(scan: Scan) -> None:
+    """Read a packed file to its end, where its checksum stands; nibabel stops at the last voxel, before it.
+
+    Raises:
+        OSError: The content is not what was packed.
+    """
+    if Path(scan.path).suffix.lower() in PACKED:
+        _unpacked_size(Path(scan.path))
 
 
 def _stored_size(path: Path) -> int:

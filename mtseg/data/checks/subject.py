@@ -8,8 +8,8 @@ from typing import Any
 from nibabel.spatialimages import SpatialImage
 
 from mtseg.data.checks.dicom import check_series
-from mtseg.data.checks.header import check_grid, check_header, is_numeric
-from mtseg.data.checks.scan import UNREADABLE, Scan, incomplete, open_image, unreadable
+from mtseg.data.checks.header import check_grid, check_handedness, check_header, is_numeric
+from mtseg.data.checks.scan import UNREADABLE, Scan, check_sum, incomplete, open_image, unreadable
 from mtseg.data.checks.voxels import check_mask, check_sequence, read_voxels
 from mtseg.errors import Problem
 from mtseg.keys import Column, Key
@@ -53,9 +53,11 @@ def inspect_subject(record: Mapping[str, Any], *, sequences: Sequence[str], deep
             findings.problems += wrong
             if not wrong:
                 sound[scan] = image
+                findings.problems += check_handedness(scan, image)
             cut_off = incomplete(scan, image)
             findings.problems += cut_off
             if deep and not cut_off and is_numeric(image):
+                check_sum(scan)
                 findings.problems += _check_voxels(findings, scan, image)
         except UNREADABLE as error:
             findings.problems.append(unreadable(scan, error))

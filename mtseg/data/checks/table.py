@@ -35,11 +35,14 @@ def _needed_columns(
     needed += [(Column.MASK.value, "mask of the structures")] if structures is not None else []
     needed += [(head.name, "target") for head in heads]
     for name, role in needed:
+        fatal = role == "sequence"
+        so = "" if fatal else ", so nothing is learnt or scored for it"
         if name not in cohort.table:
             remedy = f"Add or rename a column; the table has {columns}"
-            yield Problem("", str(cohort.path), f"there is no column '{name}' ({role})", remedy)
+            yield Problem("", str(cohort.path), f"there is no column '{name}' ({role}){so}", remedy, fatal)
         elif cohort.table[name].isna().all():
-            yield Problem("", name, f"every cell of this column ({role}) is missing", "Fill in the column")
+            what = f"every cell of this column ({role}) is missing{so}"
+            yield Problem("", name, what, "Fill in the column", fatal)
 
 
 def _reserved_names(cohort: Cohort, heads: Sequence[Head]) -> Iterator[Problem]:

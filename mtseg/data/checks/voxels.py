@@ -7,6 +7,7 @@ from nibabel.spatialimages import SpatialImage
 
 from mtseg.data.checks.scan import Scan
 from mtseg.errors import Problem
+from mtseg.keys import MASK_ROUNDING
 
 
 def read_voxels(image: SpatialImage) -> np.ndarray:
@@ -40,8 +41,10 @@ def check_mask(scan: Scan, voxels: np.ndarray) -> tuple[list[Problem], set[int]]
     problems = _not_finite(scan, voxels)
     if problems:
         return problems, set()
-    values = np.unique(voxels)
-    broken = values[values % 1 != 0]
+    exact = np.unique(voxels)
+    values = np.unique(np.rint(exact))
+    # A scale factor in the header turns 1 into 1.0000002; that is a whole number still.
+    broken = exact[np.abs(exact - np.rint(exact)) > MASK_ROUNDING]
     if broken.size:
         remedy = "Round or threshold it; resample masks with nearest neighbour only"
         return [scan.problem(f"holds {broken[0]:.3g}, which is no whole number", remedy)], set()

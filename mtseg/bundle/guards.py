@@ -1,0 +1,77 @@
+"""What is refused before a bundle runs, so that nothing is lost or wasted."""
+
+import json
+import logging
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mtseg.bundle.config import load_config
+from mtseg.bundle.locate import root
+from mtseg.data import read_cohort
+from mtseg.errors import InputError
+from mtseg.keys import File
+
+logger = logging.getLogger("mtseg")
+
+MAY_DIFFER = ("cohort", "output", "resume")
+"""Settings that may change between a training and its continuation: where things lie now."""
+
+
+@contextmanager
+def refusable(out: Path) -> Iterator[None]:
+    """Leave no new folder behind when the input is refused before computing starts, where `run.json` is written."""
+    new = not out.exists()
+    try:
+        yield
+    except InputError:
+        if new and not (out / File.RUN).exists():
+            shutil.rmtree(out, ignore_errors=True)
+        raise
+
+
+def check_output(out: Path, folder: Path) -> None:
+    """Refuse to write predictions into a bundle, or over masks that somebody else made."""
+    if out == folder or (out.exists() and not out.is_dir()):
+        raise InputError(f"{out}: is no folder for predictions. Choose another for --out")
+    ours = (out / File.RUN).is_file() and json.loads((out / File.RUN).read_text())["command"] in ("predict", "evaluate")
+    if not ours and any(out.glob("*_mask.nii.gz")):
+        raise InputError(f"{out}: holds masks that a prediction could overwrite. Choose another folder for --out")
+
+
+def check_mirror(folder: Path, mirror: bool) -> None:
+    """Refuse to mirror at prediction what was not mirrored in training."""
+    if mirror and not load_config(folder / "configs" / "train.yaml", root=root())["mirror"]:
+        raise InputError("--mirror: this network was trained without mirroring (mirror: false), so it cannot be used")
+
+
+def warn_of_training_subjects(
+    folder: Path, *, cohort: str | PathLike, sequences: Sequence[str], fold: int | None
+) -> None:
+    """Say so when a training is evaluated on subjects of its own table that were not held out."""
+    path = folder / File.RUN
+    run = json.loads(path.read_text()) if path.is_file() else {}
+    same_table = run.get("data") == read_cohort(cohort, sequences=sequences).fingerprint()
+    if same_table and (fold is None or run["fold"] != fold):
+        logger.warning("these subjects trained this network (fold held out: %s): the scores flatter it", run["fold"])
+
+
+def check_unchanged(config: Mapping[str, Any], out: Path) -> None:
+    """Compare with the settings (MONAI's own command leaves none) and the subjects that the training began with."""
+    before = out / "configs" / "train.yaml"
+    old = yaml.safe_load(before.read_text()) if before.is_file() else config
+    changed = [key for key in {**config, **old} if key not in MAY_DIFFER and config.get(key) != old.get(key)]
+    if changed:
+        raise InputError(
+            f"{before}: the training began with another {', '.join(changed)}. Resume with the options it began with"
+        )
+    if (
+        read_cohort(config["cohort"], sequences=config["sequences"]).fingerprint()
+        != json.loads((out / File.RUN).read_text())["data"]
+    ):
+        raise InputError(f"{config['cohort']}: the table has changed since the training in {out} began. Restore it")

@@ -1,0 +1,38 @@
+"""What must not be lost or overwritten, and what must not pass without a word."""
+
+import logging
+import re
+
+import pytest
+
+from mtseg.bundle import evaluate, predict
+from mtseg.errors import InputError
+
+
+def test_masks_of_others_are_not_overwritten(tiny, trained):
+    before = {path: path.read_bytes() for path in tiny.table.parent.glob("*_mask.nii.gz")}
+    assert before
+    with pytest.raises(InputError, match="holds masks that a prediction could overwrite"):
+        predict(str(trained), cohort=tiny.table, out=tiny.table.parent)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_prediction_may_be_repeated_but_not_into_the_bundle(tiny, trained, tmp_path):
+    for _ in range(2):
+        predict(str(trained), cohort=tiny.table, out=tmp_path / "out")
+    (tmp_path / "file").touch()
+    for out in (trained, tmp_path / "file"):
+        with pytest.raises(InputError, match=re.escape(f"{out}: is no folder for predictions")):
+            predict(str(trained), cohort=tiny.table, out=out)
+
+
+def test_mirroring_needs_a_mirrored_training(tiny, trained, tmp_path):
+    with pytest.raises(InputError, match="trained without mirroring"):
+        predict(str(trained), cohort=tiny.table, out=tmp_path / "out", mirror=True)
+
+
+@pytest.mark.parametrize(("fold", "warned"), [(0, False), (1, True), (None, True)])
+def test_scores_on_training_subjects_are_called_so(fold, warned, tiny, trained, tmp_path, caplog):
+    with caplog.at_level(logging.WARNING, logger="mtseg"):
+        evaluate(str(trained), cohort=tiny.table, out=tmp_path / "out", fold=fold)
+    assert ("these subjects trained this network (fold held out: 0)" in caplog.text) == warned
