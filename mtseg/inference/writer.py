@@ -51,7 +51,8 @@ class WritePredictions:
 
     def fail(self, engine: Engine, error: BaseException) -> None:
         """Keep what is done when a later subject cannot be read."""
-        self.write_rows()
+        if self.rows:
+            self.write_rows()
         raise error
 
     def write_batch(self, engine: Engine) -> None:

@@ -129,7 +129,7 @@ def test_a_mistake_is_told_in_words(arguments, message, mtseg, tiny, trained, tm
 
 def test_from_training_to_report(mtseg, tiny, tiny_settings, tmp_path):
     run, table = tmp_path / "run", ("--cohort", tiny.table)
-    options = settings(tiny_settings, "epochs=1")
+    options = settings(tiny_settings, "epochs=1", "mirror=true")
     code, out, err = mtseg("train", "stroke_dwi_adc", *table, "--out", run, "--fold", 0, *options)
     assert (code, out) == (0, f"trained: {run}\n"), err
     assert mtseg("predict", run, *table, "--out", tmp_path / "p", "--probabilities", "--mirror")[0] == 0

@@ -123,7 +123,10 @@ def test_nothing_half_written_stays(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("shape", [(7, 6), (7, 6, 1)])
 def test_a_single_slice(tmp_path, shape):
-    nib.save(nib.Nifti1Image(np.ones(shape, np.float32), np.diag([2.0, 3.0, 5.0, 1.0])), tmp_path / "t1.nii.gz")
+    nib.save(
+        nib.Nifti1Image(np.arange(np.prod(shape), dtype=np.float32).reshape(shape), np.diag([2.0, 3.0, 5.0, 1.0])),
+        tmp_path / "t1.nii.gz",
+    )
     write(tmp_path, [load(tmp_path / "t1.nii.gz")], [answers(shape)])
     mask = nib.load(tmp_path / "p1_mask.nii.gz")
     assert mask.shape == shape
@@ -132,7 +135,7 @@ def test_a_single_slice(tmp_path, shape):
 
 
 def test_freesurfer_input(tmp_path):
-    nib.save(nib.MGHImage(np.ones(SIZE, np.float32), OBLIQUE), tmp_path / "t1.mgz")
+    nib.save(nib.MGHImage(np.arange(np.prod(SIZE), dtype=np.float32).reshape(SIZE), OBLIQUE), tmp_path / "t1.mgz")
     write(tmp_path, [load(tmp_path / "t1.mgz")], [answers(SIZE)])
     mask = nib.load(tmp_path / "p1_mask.nii.gz")
     assert mask.shape == SIZE

@@ -44,7 +44,7 @@ def test_no_strength_changes_nothing(size, shape):
 
 @pytest.mark.parametrize("size", SIZES)
 def test_mirroring_flips_left_and_right_and_exchanges_their_labels(size):
-    structures = Structures({"hippocampus_left": 1, "hippocampus_right": 2, "stem": 3, "left_insula": 4})
+    structures = Structures({"hippocampus_left": 1, "hippocampus_right": 2, "stem": 3, "cleft": 4})
     image, mask = volume(16, 2, *size), classes(16, 1, *size)
     torch.manual_seed(0)
     augment = SpatialAugment(spacing=[1.0] * len(size), mirror=True, swapped=structures.swapped(), **STILL)

@@ -95,7 +95,7 @@ def test_a_missing_mask_is_missing_everywhere(tmp_path, absent):
 
 @pytest.mark.parametrize("shape", [(6, 5, 4), (6, 5, 4, 1), (6, 5), (6, 5, 1)])
 def test_shapes(tmp_path, shape):
-    path = save(tmp_path / "t1.nii.gz", np.ones(shape, np.float32))
+    path = save(tmp_path / "t1.nii.gz", np.arange(np.prod(shape), dtype=np.float32).reshape(shape))
     assert LoadSubject()({"subject": "a", "image": [path, path]})["image"].shape == (2, *shape[:3])
 
 

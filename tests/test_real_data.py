@@ -1,0 +1,64 @@
+"""Real images, where they lie beside the checkout."""
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from monai.bundle import ConfigParser
+
+from mtseg.bundle import evaluate, find, predict
+from mtseg.bundle.config import load_config
+from mtseg.bundle.locate import root
+from mtseg.data import check_cohort, read_cohort, write_cohort
+from mtseg.data.sources import add_volume_class, from_decathlon
+from mtseg.files import read_table
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+WEIGHTS = find("hippocampus_t1") / "models" / "model.pt"
+
+pytestmark = [
+    pytest.mark.data,
+    pytest.mark.skipif(not DATA.is_dir(), reason="the real images (../shared/data) are not here"),
+]
+
+
+def test_the_hippocampus_cohort_has_no_problem(tmp_path):
+    table = add_volume_class(from_decathlon(DATA / "hippocampus"), column="size", below_mm3=3000)
+    write_cohort(table, tmp_path / "cohort.tsv")
+    cohort = read_cohort(tmp_path / "cohort.tsv")
+    assert len(cohort) == 193
+    assert check_cohort(cohort, deep=True) == []
+
+
+def test_voxel_order_changes_nothing(tmp_path):
+    """PSR (as stored), RAS and LPS copies of one head: the same mask in the world, and the same answers."""
+    stored = nib.load(sorted((DATA / "ixi" / "t1").glob("*.nii.gz"))[0])
+    assert "".join(nib.aff2axcodes(stored.affine)) == "PSR"
+    for order in ("PSR", "RAS", "LPS"):
+        change = nib.orientations.ornt_transform(
+            nib.io_orientation(stored.affine), nib.orientations.axcodes2ornt(order)
+        )
+        nib.save(stored.as_reoriented(change), tmp_path / f"{order}.nii.gz")
+    network = ConfigParser(load_config(find("ixi_t1") / "configs" / "train.yaml", root=root()))
+    torch.manual_seed(0)
+    torch.save(network.get_parsed_content("network_def").state_dict(), tmp_path / "random.pt")
+    images = sorted(tmp_path.glob("*.nii.gz"))
+    out = predict("ixi_t1", images, out=tmp_path / "out", weights=tmp_path / "random.pt")
+    masks = [nib.as_closest_canonical(nib.load(out / f"{image.name[:3]}_mask.nii.gz")) for image in images]
+    assert len(np.unique(masks[0].dataobj)) > 3  # untrained, but not all one
+    for mask in masks[1:]:
+        assert np.array_equal(mask.dataobj, masks[0].dataobj)
+        assert np.allclose(mask.affine, masks[0].affine, atol=1e-3)
+    answers = read_table(out / "predictions.tsv").drop(columns=["participant_id", "mask_file"])
+    assert (answers.nunique() == 1).all()
+
+
+@pytest.mark.skipif(not WEIGHTS.is_file(), reason="no weights are shipped")
+def test_the_shipped_weights_work_right_after_install(tmp_path):
+    """On three subjects that they were trained on: this shows the path, not how good they are."""
+    table = add_volume_class(from_decathlon(DATA / "hippocampus")[:3], column="size", below_mm3=3000)
+    write_cohort(table, tmp_path / "cohort.tsv")
+    evaluate("hippocampus_t1", cohort=tmp_path / "cohort.tsv", out=tmp_path / "out")
+    assert read_table(tmp_path / "out" / "cases.tsv")["dice_mean"].min() > 0.85
