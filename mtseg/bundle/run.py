@@ -32,7 +32,7 @@ logger = logging.getLogger("mtseg")
 
 EVALUATION = ("inference.yaml", "evaluate.yaml")
 
-MODEL = ("sequences", "structures", "heads", "network_def", "spacing", "brain_only", "tile_size")
+MODEL = ("sequences", "structures", "heads", "network_def", "prepare", "spacing", "brain_only", "tile_size")
 """Settings that prediction must share with the training."""
 
 

@@ -8,6 +8,7 @@ from monai.data import MetaTensor, NibabelReader
 from monai.transforms import LoadImage, ResampleToMatch, Transform
 
 from mtseg.errors import InputError
+from mtseg.grids import grid_shift
 from mtseg.keys import MASK_ROUNDING, MISSING, Key
 from mtseg.tasks import Head, Structures
 
@@ -59,7 +60,8 @@ class LoadSubject(Transform):
         return image
 
     def _on_grid_of(self, first: MetaTensor, image: MetaTensor, *, mode: str) -> MetaTensor:
-        if image.shape[1:] == first.shape[1:] and torch.allclose(image.affine, first.affine, atol=1e-3):
+        size = (*first.shape[1:], 1)[:3]  # a slice is a volume of one
+        if image.shape == first.shape and not grid_shift(image.affine.numpy(), first.affine.numpy(), shape=size):
             return image
         padding = "zeros" if mode == "nearest" else "border"
         return self.match(image, img_dst=first, mode=mode, padding_mode=padding)

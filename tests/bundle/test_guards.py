@@ -4,6 +4,7 @@ import logging
 import re
 
 import pytest
+import yaml
 
 from mtseg.bundle import evaluate, predict
 from mtseg.errors import InputError
@@ -36,3 +37,8 @@ def test_scores_on_training_subjects_are_called_so(fold, warned, tiny, trained, 
     with caplog.at_level(logging.WARNING, logger="mtseg"):
         evaluate(str(trained), cohort=tiny.table, out=tmp_path / "out", fold=fold)
     assert ("these subjects trained this network (fold held out: 0)" in caplog.text) == warned
+
+
+def test_prediction_prepares_images_as_training_did(tiny, tmp_path):
+    run = tiny.train(tmp_path / "run", "epochs=1", "prepare=[]")
+    assert yaml.safe_load((run / "configs" / "inference.yaml").read_text())["prepare"] == []
