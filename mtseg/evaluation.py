@@ -1,9 +1,11 @@
 """From predictions to tables with intervals and a report."""
 
 import json
+import logging
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pandas.api.types import is_numeric_dtype
 
@@ -15,6 +17,8 @@ from mtseg.metrics import case_table
 from mtseg.report import write_report
 from mtseg.statistics import simple_scores_table, summary_table
 from mtseg.tasks import Head, Kind, Structures
+
+logger = logging.getLogger("mtseg")
 
 
 def check_simple_scores(
@@ -88,6 +92,10 @@ def write_evaluation(
     write_table(cases, folder / File.CASES)
     write_table(summary, folder / File.SUMMARY)
     write_table(simple, folder / File.SIMPLE_SCORES)
+    run = json.loads((folder / File.RUN).read_text())
+    notes = [note for note in (_note_of_training(run),) if note]
+    for note in notes:
+        logger.warning(note)
     write_report(
         folder / File.REPORT,
         title=title,
@@ -99,7 +107,18 @@ def write_evaluation(
         masks=masks,
         structures=structures,
         heads=heads,
-        run=json.loads((folder / File.RUN).read_text()),
+        run=run,
+        notes=notes,
         simple_scores=simple,
     )
     return folder / File.REPORT
+
+
+def _note_of_training(run: Mapping[str, Any]) -> str | None:
+    """Say so if the weights were trained on these very subjects: on their table, with another or no fold held out."""
+    path = Path(run.get("weights", "")).parent.parent / File.RUN
+    training = json.loads(path.read_text()) if path.is_file() else {}
+    held_out = run.get("fold")
+    if "data" not in training or training["data"] != run["data"] or training["fold"] == held_out is not None:
+        return None
+    return f"These subjects trained this network (fold held out: {training['fold']}): the scores flatter it."

@@ -78,6 +78,17 @@ class Head:
             return np.array([name in given for name in self.classes], dtype=np.float32)
         return np.array([self.classes.index(given[0])], dtype=np.float32)
 
+    def class_indices(self, cell: Any) -> tuple[int, ...]:
+        """Positions in `classes` of what a present cell holds; none for a number.
+
+        >>> Head("findings", Kind.LABELS, ("bleed", "oedema")).class_indices("oedema")
+        (1,)
+        """
+        if self.kind is Kind.NUMBER:
+            return ()
+        encoded = self.encode(cell)
+        return tuple(map(int, np.flatnonzero(encoded) if self.kind is Kind.LABELS else encoded))
+
     def _number(self, cell: Any) -> float:
         try:
             number = float(cell)
@@ -146,8 +157,20 @@ class Structures:
         values = self.values[name]
         return (values,) if isinstance(values, int) else tuple(values)
 
+    def classes(self, values: np.ndarray) -> np.ndarray:
+        """Class index of every voxel of a mask file; what belongs to no structure is background.
+
+        >>> Structures({"left": 48, "right": [47, 2]}).classes(np.array([48, 2, 7]))
+        array([1, 2, 0], dtype=uint8)
+        """
+        found = np.zeros(values.shape, dtype=np.uint8)
+        for index, name in enumerate(self.names, start=1):
+            found[np.isin(values, self.file_values(name))] = index
+        return found
+
     def swapped(self) -> tuple[int, ...]:
-        """Class index of each class's mirror image: x_left <-> x_right, lh.x <-> rh.x, x-L <-> x-R, all else itself.
+        """Class index of each class's mirror image: x_left <-> x_right, lh.x <-> rh.x, x-L <-> x-R, x_sin <-> x_dex;
+        all else is its own.
 
         Raises:
             InputError: A structure of one side lacks its twin: mirrored, it would be taught as the wrong side.
@@ -162,4 +185,5 @@ class Structures:
 
 
 _OTHER_SIDE = {"left": "right", "right": "left", "lh": "rh", "rh": "lh", "l": "r", "r": "l"}
+_OTHER_SIDE |= {"sin": "dex", "dex": "sin", "sinister": "dexter", "dexter": "sinister"}
 _SIDE = re.compile(rf"(?<![a-z0-9])({'|'.join(_OTHER_SIDE)})(?![a-z0-9])")

@@ -1,11 +1,9 @@
 """What is refused before a bundle runs, so that nothing is lost or wasted."""
 
 import json
-import logging
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,6 @@ from mtseg.bundle.locate import root
 from mtseg.data import read_cohort
 from mtseg.errors import InputError
 from mtseg.keys import File
-
-logger = logging.getLogger("mtseg")
 
 MAY_DIFFER = ("cohort", "output", "resume")
 """Settings that may change between a training and its continuation: where things lie now."""
@@ -39,7 +35,8 @@ def check_output(out: Path, folder: Path) -> None:
     """Refuse to write predictions into a bundle, or over masks that somebody else made."""
     if out == folder or (out.exists() and not out.is_dir()):
         raise InputError(f"{out}: is no folder for predictions. Choose another for --out")
-    ours = (out / File.RUN).is_file() and json.loads((out / File.RUN).read_text())["command"] in ("predict", "evaluate")
+    run = json.loads((out / File.RUN).read_text()) if (out / File.RUN).is_file() else {"command": None}
+    ours = run["command"] in ("predict", "evaluate", "explain")
     if not ours and any(out.glob("*_mask.nii.gz")):
         raise InputError(f"{out}: holds masks that a prediction could overwrite. Choose another folder for --out")
 
@@ -48,17 +45,6 @@ def check_mirror(folder: Path, mirror: bool) -> None:
     """Refuse to mirror at prediction what was not mirrored in training."""
     if mirror and not load_config(folder / "configs" / "train.yaml", root=root())["mirror"]:
         raise InputError("--mirror: this network was trained without mirroring (mirror: false), so it cannot be used")
-
-
-def warn_of_training_subjects(
-    folder: Path, *, cohort: str | PathLike, sequences: Sequence[str], fold: int | None
-) -> None:
-    """Say so when a training is evaluated on subjects of its own table that were not held out."""
-    path = folder / File.RUN
-    run = json.loads(path.read_text()) if path.is_file() else {}
-    same_table = run.get("data") == read_cohort(cohort, sequences=sequences).fingerprint()
-    if same_table and (fold is None or run["fold"] != fold):
-        logger.warning("these subjects trained this network (fold held out: %s): the scores flatter it", run["fold"])
 
 
 def check_unchanged(config: Mapping[str, Any], out: Path) -> None:

@@ -1,5 +1,6 @@
 """Image files named on the command line, as a cohort table."""
 
+import re
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -37,7 +38,7 @@ def write_inputs_table(inputs: Sequence[str | PathLike], *, sequences: Sequence[
 def _subject(path: Path) -> str:
     """Name a subject after its file or folder.
 
-    >>> [_subject(Path(name)) for name in ("ann.nii.gz", "ben.nii", "cem.mgz", "series/dora")]
+    >>> [_subject(Path(name)) for name in ("ann.nii.gz", "ben.NII", "cem.mgz", "series/dora")]
     ['ann', 'ben', 'cem', 'dora']
     """
-    return path.name.removesuffix(".gz").removesuffix(".nii").removesuffix(".mgz")
+    return re.sub(r"\.(nii(\.gz)?|mgz)$", "", path.name, flags=re.IGNORECASE)

@@ -157,7 +157,12 @@ def _holds_images(column: pd.Series, folder: Path) -> bool:
 
 
 def _absolute(column: pd.Series, folder: Path) -> pd.Series:
-    cells = [None if pd.isna(cell) else os.path.normpath(folder / cell) for cell in column]
+    # ".." of a linked folder leads to where the link points, not to where it lies.
+    real = folder.resolve()
+    cells = [
+        None if pd.isna(cell) else os.path.normpath((real if ".." in Path(cell).parts else folder) / cell)
+        for cell in column
+    ]
     return pd.Series(cells, index=column.index, dtype=object)
 
 

@@ -13,19 +13,25 @@ from mtseg.tasks import Head
 logger = logging.getLogger("mtseg")
 
 
-def training_split(cohort: Cohort, fold: int | None) -> tuple[Cohort, Cohort]:
+def training_split(cohort: Cohort, fold: int | None, *, heads: Sequence[Head]) -> tuple[Cohort, Cohort]:
     """Divide into training and held-out subjects; without a fold everybody trains and nobody is held out.
+
+    Classes of the heads that no training subject has are named in the log.
 
     Raises:
         InputError: The table has no such fold, or no other.
     """
-    if fold is None:
-        return cohort, replace(cohort, table=cohort.table[:0])
-    training, held_out = cohort.fold(fold)
+    training, held_out = (cohort, replace(cohort, table=cohort.table[:0])) if fold is None else cohort.fold(fold)
     if not len(training):
         raise InputError(
             f"{cohort.path}: everybody is in fold {fold}, so nobody is left to train on. Run `mtseg cohort split`"
         )
+    for head in heads:
+        cells = training.table[head.name].dropna().unique() if head.name in training.table else ()
+        taught = {index for cell in cells for index in head.class_indices(cell)}
+        unseen = [name for index, name in enumerate(head.classes) if index not in taught]
+        if taught and unseen:
+            logger.warning("%s: nobody to train on is %s, so it cannot be learnt", head.name, ", ".join(unseen))
     return training, held_out
 
 

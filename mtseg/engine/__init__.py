@@ -4,6 +4,7 @@ from mtseg.engine.batch import PrepareBatch, TrainingInferer
 from mtseg.engine.checkpoint import Checkpoints, find_checkpoint
 from mtseg.engine.history import History
 from mtseg.engine.seed import SeedEpochs
+from mtseg.engine.settings import check_settings
 from mtseg.engine.validation import ValidationScores
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "SeedEpochs",
     "TrainingInferer",
     "ValidationScores",
+    "check_settings",
     "find_checkpoint",
 ]

@@ -48,6 +48,7 @@ def write_report(
     structures: Structures,
     heads: Sequence[Head],
     run: Mapping[str, Any],
+    notes: Sequence[str] = (),
     simple_scores: pd.DataFrame | None = None,
 ) -> None:
     """Write one HTML file that needs nothing else: no network, no scripts, no files beside it.
@@ -66,15 +67,16 @@ def write_report(
         structures: Names and file values of the mask's structures.
         heads: The questions asked besides the mask.
         run: What made these numbers (versions, seed, data fingerprint), printed as it is.
+        notes: What the reader must know before reading a number.
         simple_scores: As `mtseg.statistics.simple_scores_table` makes it.
     """
-    examples, notes = _Section("Best, median and worst case"), list[str]()
+    examples, hidden = _Section("Best, median and worst case"), list[str]()
     with style():
         sections = []
         if structures.names:
             sections.append(_segmentation(cases, summary, structures))
             files = {"scan": images, "reference": references, "predicted": masks}
-            examples.pictures, notes = _examples(cases, files=files, structures=structures)
+            examples.pictures, hidden = _examples(cases, files=files, structures=structures)
             examples.lead = text.EXAMPLES if examples.pictures else "No case can be shown."
             sections.append(examples)
         sections += [_head(cases, summary, head) for head in heads]
@@ -102,7 +104,7 @@ def write_report(
         result=key_result(summary, heads=heads),
         n=len(cases),
         sections=sections,
-        notes=notes,
+        notes=[*notes, *hidden],
         run={readable(str(key)): value for key, value in run.items()},
     )
     with replacing(path) as temporary:

@@ -36,7 +36,8 @@ def test_mirroring_needs_a_mirrored_training(tiny, trained, tmp_path):
 def test_scores_on_training_subjects_are_called_so(fold, warned, tiny, trained, tmp_path, caplog):
     with caplog.at_level(logging.WARNING, logger="mtseg"):
         evaluate(str(trained), cohort=tiny.table, out=tmp_path / "out", fold=fold)
-    assert ("these subjects trained this network (fold held out: 0)" in caplog.text) == warned
+    said = "These subjects trained this network (fold held out: 0)"
+    assert (said in caplog.text) == (said in (tmp_path / "out" / "report.html").read_text()) == warned
 
 
 def test_prediction_prepares_images_as_training_did(tiny, tmp_path):

@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from mtseg.data import read_cohort, training_split, write_cohort
 from mtseg.errors import InputError
+from mtseg.tasks import Head, Kind
 
 
 def test_columns_are_told_apart_by_their_cells(study):
@@ -120,10 +123,36 @@ def test_fold_holds_out_its_subjects(study):
 def test_a_training_needs_somebody_outside_the_fold(study):
     study.cells("fold", "0", "0", "0")
     cohort = study.read()
-    assert len(training_split(cohort, None)[0]) == 3
+    assert len(training_split(cohort, None, heads=[])[0]) == 3
     assert len(cohort.fold(0)[1]) == 3
     with pytest.raises(InputError, match="everybody is in fold 0, so nobody is left to train on"):
-        training_split(cohort, 0)
+        training_split(cohort, 0, heads=[])
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (Head("outcome", Kind.CLASSES, ("poor", "good")), "nobody to train on is good"),
+        (Head("outcome", Kind.LABELS, ("poor", "good", "seizures")), "nobody to train on is good, seizures"),
+    ],
+)
+def test_a_class_that_nobody_trains_is_named(head, said, study, caplog):
+    study.cells("outcome", "poor", "poor", "good")
+    study.cells("fold", "0", "0", "1")
+    training_split(study.read(), 1, heads=[head])
+    assert said in caplog.text
+    caplog.clear()
+    training_split(study.read(), None, heads=[Head("outcome", Kind.CLASSES, ("poor", "good"))])
+    assert not caplog.text
+
+
+def test_paths_are_followed_from_where_a_linked_folder_lies(study, tmp_path):
+    (tmp_path / "deep" / "real").mkdir(parents=True)
+    (tmp_path / "deep" / "scan.nii").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "deep" / "real")
+    (tmp_path / "link" / "table.tsv").write_text("id\tt1\na\t../scan.nii\n")
+    (record,) = read_cohort(tmp_path / "link" / "table.tsv").records(sequences=["t1"])
+    assert Path(record["image"][0]).is_file()
 
 
 def test_fold_without_folds_says_what_to_run(study):

@@ -7,8 +7,8 @@ import pytest
 import torch
 from ignite.engine import Engine, Events
 
-from mtseg.engine import Checkpoints, History, SeedEpochs, ValidationScores, find_checkpoint
-from mtseg.errors import InputError
+from mtseg.engine import Checkpoints, History, SeedEpochs, ValidationScores, check_settings, find_checkpoint
+from mtseg.errors import InputError, ProblemsError
 from mtseg.files import read_table
 from mtseg.tasks import Head, Kind
 
@@ -145,3 +145,14 @@ def test_validation_scores():
         metrics = engine.run(outputs).metrics
     expected = {"dice": 0.75, "outcome_accuracy": 0.5, "findings_accuracy": 0.75, "age_mae": 5.5}
     assert metrics == pytest.approx(expected)
+
+
+def test_settings_that_cannot_be_are_refused_together():
+    check_settings(epochs=1, batch_size=1, tracker="none")
+    with pytest.raises(ProblemsError) as error:
+        check_settings(epochs=0, batch_size=2.5, tracker="wandb")
+    assert [(p.where, p.what) for p in error.value.problems] == [
+        ("epochs", "is 0"),
+        ("batch_size", "is 2.5"),
+        ("tracker", "is 'wandb'"),
+    ]
