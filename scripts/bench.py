@@ -1,4 +1,12 @@
-"""Print how fast the default network is on this machine, in its own number format and layout and in the plain ones."""
+"""Print how fast mtseg is on this machine, beside the plain way and the peers, in one run.
+
+python scripts/bench.py network    the default network in its own number format and layout, and in the plain ones
+python scripts/bench.py cam        maps, as a ratio to a forward and backward pass; needs the extra `bench`
+python scripts/bench.py zncc       the similarity of 450 maps, as a ratio to the bare matrix product
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -8,30 +16,41 @@ from mtseg.networks import JointNet
 from mtseg.networks.precision import autocast
 
 SIZE = (40, 56, 40)
+NETWORK = {"in_channels": 1, "mask_classes": 3, "heads": {"size": 2}}
 
 
 def main() -> None:
+    """Run one benchmark."""
+    benchmarks = {"network": bench_network, "cam": bench_cam, "zncc": bench_zncc}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=benchmarks)
+    what = parser.parse_args().what
+    amx = torch.cpu._is_amx_tile_supported()
+    print(f"{torch.backends.cpu.get_cpu_capability()}, AMX: {amx}, {torch.get_num_threads()} threads")
+    benchmarks[what]()
+
+
+def seconds(run: Callable[[], object]) -> float:
+    """Median time of a call."""
+    run()
+    return Timer("run()", globals={"run": run}).blocked_autorange(min_run_time=3).median
+
+
+def bench_network() -> None:
     """Time the forward pass (batch 2) and a training step (batch 4) of the default network."""
-    print(f"{torch.backends.cpu.get_cpu_capability()}, AMX: {torch.cpu._is_amx_tile_supported()}")
     fast, plain = JointNet(**NETWORK), JointNet(**NETWORK)
     plain.memory_format = torch.contiguous_format
     plain.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     for name, run, batch in (("forward", forward, 2), ("training step", training_step, 4)):
         image = torch.randn(batch, 1, *SIZE)
-        seconds = [
-            Timer("run(net, image, fast)", globals={"run": run, "net": net, "image": image, "fast": is_fast})
-            .blocked_autorange(min_run_time=5)
-            .median
+        ours, theirs = (
+            seconds(lambda run=run, net=net, image=image, is_fast=is_fast: run(net, image, is_fast))
             for net, is_fast in ((fast, True), (plain, False))
-        ]
-        shape = "x".join(map(str, image.shape))
-        print(
-            f"{name}, {shape}: bfloat16 channels-last {seconds[0] * 1e3:.0f} ms, "
-            f"float32 contiguous {seconds[1] * 1e3:.0f} ms, ratio {seconds[1] / seconds[0]:.1f}"
         )
-
-
-NETWORK = {"in_channels": 1, "mask_classes": 3, "heads": {"size": 2}}
+        print(
+            f"{name}, {'x'.join(map(str, image.shape))}: bfloat16 channels-last {ours * 1e3:.0f} ms, "
+            f"float32 contiguous {theirs * 1e3:.0f} ms, ratio {theirs / ours:.1f}"
+        )
 
 
 def forward(net: nn.Module, image: Tensor, fast: bool) -> None:
@@ -54,6 +73,73 @@ def _answers(net: nn.Module, image: Tensor, fast: bool) -> dict[str, Tensor]:
         return net(image)
     with autocast(image.device):
         return net(image)
+
+
+class OneHead(nn.Module):
+    """The joint network as the peers want it: one tensor comes out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = JointNet(**NETWORK)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 1, D, H, W) -> (B, classes)."""
+        return self.net(image)["size"]
+
+
+def bench_cam() -> None:
+    """Time Grad-CAM of a batch, all in float32, against a forward and backward pass of the same batch."""
+    from torchvision.models import resnet18
+
+    networks = {
+        "ResNet18, 3x224x224": (resnet18(), "layer4", (3, 224, 224)),
+        "JointNet, 1x40x56x40": (OneHead(), "net.encoder.levels.3", (1, *SIZE)),
+    }
+    for title, (net, layer, shape) in networks.items():
+        net.eval()
+        for batch in (1, 4, 16):
+            image = torch.randn(batch, *shape)
+            base = seconds(lambda net=net, image=image: _forward_backward(net, image))
+            ratios = [f"{name} {seconds(run) / base:.2f}" for name, run in _cams(net, layer, image)]
+            print(f"{title}, batch {batch}, forward + backward {base * 1e3:.0f} ms = 1: {', '.join(ratios)}")
+
+
+def _forward_backward(net: nn.Module, image: Tensor) -> None:
+    net.zero_grad()
+    net(image)[:, 1].sum().backward()
+
+
+def _cams(net: nn.Module, layer: str, image: Tensor) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Each way to the maps of class 1 on the image's grid; hooks of one are gone when the next comes."""
+    from captum.attr import LayerGradCam
+    from monai.visualize import GradCAM as MonaiGradCam
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    from mtseg.cam import Explainer, HeadTarget
+
+    with Explainer(net, layers=[layer]) as explain:
+        yield "mtseg", lambda: explain(image, HeadTarget(index=1), method="gradcam")
+    target = net.get_submodule(layer)
+    mode = {4: "bilinear", 5: "trilinear"}[image.ndim]
+    captum = LayerGradCam(net, target)
+    yield "captum", lambda: LayerGradCam.interpolate(captum.attribute(image, target=1), image.shape[2:], mode)
+    monai = MonaiGradCam(net, target_layers=layer)
+    yield "MONAI", lambda: monai(image, class_idx=1)
+    target._forward_hooks.clear()  # MONAI leaves its own behind
+    target._backward_hooks.clear()
+    with GradCAM(model=net, target_layers=[target]) as theirs:
+        targets = [ClassifierOutputTarget(1)] * len(image)
+        yield "pytorch-grad-cam", lambda: theirs(input_tensor=image, targets=targets)
+
+
+def bench_zncc() -> None:
+    """Time the matrix of 450 maps of 64 x 64 x 64 voxels against one matrix product of the same size."""
+    from mtseg.cam.similarity import zncc
+
+    maps = torch.rand(450, 64**3).numpy()
+    base, ours = seconds(lambda: maps @ maps.T), seconds(lambda: zncc(maps))
+    print(f"450 maps of 64^3: product {base * 1e3:.0f} ms, ZNCC {ours * 1e3:.0f} ms, ratio {ours / base:.2f}")
 
 
 if __name__ == "__main__":

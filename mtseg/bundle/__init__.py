@@ -1,7 +1,8 @@
 """Bundles: find them, read their configurations, run them."""
 
+from mtseg.bundle.explain import explain
 from mtseg.bundle.locate import describe, find, names
 from mtseg.bundle.run import evaluate, predict, train
 from mtseg.bundle.verify import verify
 
-__all__ = ["describe", "evaluate", "find", "names", "predict", "train", "verify"]
+__all__ = ["describe", "evaluate", "explain", "find", "names", "predict", "train", "verify"]

@@ -12,13 +12,7 @@ import yaml
 from monai.bundle import ConfigWorkflow
 
 from mtseg.bundle.config import load_config, parse_settings
-from mtseg.bundle.guards import (
-    check_mirror,
-    check_output,
-    check_unchanged,
-    refusable,
-    warn_of_training_subjects,
-)
+from mtseg.bundle.guards import check_mirror, check_output, check_unchanged, refusable
 from mtseg.bundle.inputs import write_inputs_table
 from mtseg.bundle.locate import find, root
 from mtseg.engine import find_checkpoint
@@ -110,7 +104,7 @@ def predict(
     """
     folder, out = find(name), Path(out).absolute()
     config = load_config(folder / "configs" / "inference.yaml", root=root())
-    weights = _weights(folder, weights)
+    weights = find_weights(folder, weights)
     if (cohort is None) == (not inputs):
         raise InputError("Name either image files or, with --cohort, a table")
     check_output(out, folder)
@@ -119,7 +113,7 @@ def predict(
         if cohort is None:
             cohort = write_inputs_table(inputs, sequences=config["sequences"], folder=out)
         config |= {"cohort": cohort, "mirror": mirror, "probabilities": probabilities}
-        _infer(folder, "inference.yaml", config, out=out, weights=weights)
+        infer(folder, "inference.yaml", config, out=out, weights=weights)
     return out
 
 
@@ -148,26 +142,31 @@ def evaluate(
         The HTML report.
     """
     folder = find(name)
-    weights = _weights(folder, weights)
+    weights = find_weights(folder, weights)
     config = load_config(*(folder / "configs" / file for file in EVALUATION), root=root())
     changes = parse_settings(settings, config) | {"cohort": cohort, "fold": fold, "mirror": mirror}
     out = Path(out).absolute()
     check_output(out, folder)
     check_mirror(folder, mirror)
-    warn_of_training_subjects(folder, cohort=cohort, sequences=config["sequences"], fold=fold)
     with refusable(out):
-        _infer(folder, EVALUATION[-1], config | changes, out=out, weights=weights)
+        infer(folder, EVALUATION[-1], config | changes, out=out, weights=weights)
     return out / File.REPORT
 
 
-def _weights(folder: Path, weights: Path_ | None) -> Path:
+def find_weights(folder: Path, weights: Path_ | None) -> Path:
+    """Give the weights to use: those named, or the bundle's own.
+
+    Raises:
+        InputError: There are none.
+    """
     path = Path(weights or folder / "models" / File.WEIGHTS).absolute()
     if not path.is_file():
         raise InputError(f"{path}: there are no such weights. Train the bundle first, or give --weights")
     return path
 
 
-def _infer(folder: Path, file: str, config: Mapping[str, Any], *, out: Path, weights: Path) -> None:
+def infer(folder: Path, file: str, config: Mapping[str, Any], *, out: Path, weights: Path) -> None:
+    """Write a complete configuration into the output folder and run it."""
     config = dict(config) | {
         "cohort": str(Path(config["cohort"]).absolute()),
         "output": str(out),

@@ -79,6 +79,61 @@ def evaluate(
 
 
 @app.command()
+def explain(
+    name: Name,
+    out: Out,
+    inputs: Annotated[list[Path] | None, typer.Argument(help="NIfTI files or DICOM series folders.")] = None,
+    cohort: Table = None,
+    fold: Annotated[int | None, typer.Option(help="Explain this fold's subjects only.")] = None,
+    weights: Annotated[
+        list[Path] | None, typer.Option(help="State dict to use; repeatable: the maps of several are averaged.")
+    ] = None,
+    mirror: Mirror = False,
+    head: Annotated[str | None, typer.Option(help="Head, or seg for the mask; without it the first head.")] = None,
+    answer: Annotated[
+        str | None, typer.Option("--class", help="Class, label or structure; without it the predicted class.")
+    ] = None,
+    against: Annotated[str | None, typer.Option(help="Class to subtract: why --class and not this one.")] = None,
+    probability: Annotated[bool, typer.Option("--probability", help="Of the probability, not the logit.")] = False,
+    where: Annotated[
+        str | None, typer.Option(help="For seg: all voxels, or those predicted as the structure (as without it).")
+    ] = None,
+    method: Annotated[str, typer.Option(help="hirescam, gradcam, ...; a wrong one lists all.")] = "hirescam",
+    layer: Annotated[
+        list[str] | None,
+        typer.Option(help="Layer, repeatable; a wrong one lists all; without it the head's usual."),
+    ] = None,
+    faithfulness: Annotated[bool, typer.Option("--faithfulness", help="Also check each map; takes longer.")] = False,
+    atlas: Annotated[
+        Path | None, typer.Option(help="Label image in the images' space, names beside it: tables of regions.")
+    ] = None,
+) -> None:
+    """Write masks, answers, and maps of what the network looked at, in the input's own grid."""
+    from mtseg.bundle import explain as run
+
+    _log_to_terminal()
+    run(
+        name,
+        inputs or (),
+        out=out,
+        cohort=cohort,
+        fold=fold,
+        weights=weights or (),
+        mirror=mirror,
+        head=head,
+        answer=answer,
+        against=against,
+        probability=probability,
+        where=where,
+        method=method,
+        layers=layer or [],
+        faithfulness=faithfulness,
+        atlas=atlas and str(atlas),
+    )
+    typer.echo(f"explanations: {out}")
+
+
+@app.command()
 def demo(
     out: Out,
     subjects: Annotated[int, typer.Option(min=20, help="Generated subjects.")] = 60,

@@ -1,7 +1,7 @@
 """Whole subjects in, masks and probabilities in the subject's own grid out."""
 
 from mtseg.inference.inferer import JointInferer
-from mtseg.inference.weights import load_weights
+from mtseg.inference.weights import load_copies, load_weights
 from mtseg.inference.writer import WritePredictions
 
-__all__ = ["JointInferer", "WritePredictions", "load_weights"]
+__all__ = ["JointInferer", "WritePredictions", "load_copies", "load_weights"]

@@ -1,15 +1,14 @@
 """From one image to one mask and one answer per head, whatever the image's size."""
 
 from collections.abc import Sequence
-from math import ceil
 from typing import Any, cast
 
 import torch
 from monai.inferers import Inferer, sliding_window_inference
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from mtseg.keys import Task
+from mtseg.networks.padding import pad_to_multiple
 from mtseg.networks.precision import autocast
 from mtseg.tasks import Head, Kind
 
@@ -74,15 +73,11 @@ class JointInferer(Inferer):
 
     def _whole(self, image: Tensor, network: nn.Module) -> dict[str, Tensor]:
         """Pad to a size that the strides divide, answer, cut the padding off."""
-        size = image.shape[2:]
         reduction = cast(Sequence[int], getattr(network, "module", network).reduction)
-        before = [(ceil(n / r) * r - n) // 2 for n, r in zip(size, reduction, strict=True)]
-        after = [ceil(n / r) * r - n - b for n, r, b in zip(size, reduction, before, strict=True)]
-        padding = [p for pair in zip(reversed(before), reversed(after), strict=True) for p in pair]
+        padded, inside = pad_to_multiple(image, reduction)
         with autocast(image.device):
-            logits = network(F.pad(image, padding, mode="replicate"))
-        inside = (slice(None), slice(None), *(slice(b, b + n) for b, n in zip(before, size, strict=True)))
-        answers = {Task.SEG.value: logits[Task.SEG][inside].float().softmax(dim=1)}
+            logits = network(padded)
+        answers = {Task.SEG.value: logits[Task.SEG][:, :, *inside].float().softmax(dim=1)}
         for head in self.heads:
             answers[head.name] = _activate(head, logits[head.name].float())
         return answers

@@ -1,5 +1,7 @@
 """Loading trained weights, strictly."""
 
+from collections.abc import Sequence
+from copy import deepcopy
 from os import PathLike
 
 import torch
@@ -20,3 +22,8 @@ def load_weights(network: nn.Module, path: str | PathLike) -> nn.Module:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: does not fit the network ({reason}). Train the bundle again") from error
     return network
+
+
+def load_copies(network: nn.Module, paths: Sequence[str | PathLike]) -> list[nn.Module]:
+    """Fill a copy of a network with each of several state dicts, ready to predict. See `load_weights`."""
+    return [load_weights(deepcopy(network), path).eval() for path in paths]

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 from ignite.engine import Engine, Events
 from torch import Tensor
 
-from mtseg.files import replacing, write_table
+from mtseg.files import write_table
+from mtseg.images import native_affine, save_like
 from mtseg.keys import Column, File, Key, Task
 from mtseg.tasks import Head, Kind, Structures
 
@@ -64,15 +64,12 @@ class WritePredictions:
         probabilities = answers[Task.SEG].numpy(force=True)
         values = np.array([0, *(self.structures.file_values(name)[0] for name in self.structures.names)])
         mask = values[probabilities.argmax(axis=0)].astype(np.min_scalar_type(values.max()))
-        affine = meta["original_affine"]
-        affine = affine.numpy(force=True) if isinstance(affine, Tensor) else np.asarray(affine)
-        source = meta.get("filename_or_obj", "")
         file = f"{subject}_mask.nii.gz"
-        _save(mask, affine, source=source, path=self.folder / file)
+        save_like(mask, meta, self.folder / file)
         if self.probabilities:
             structures = np.moveaxis(probabilities[1:], 0, -1).astype(np.float32)
-            _save(structures, affine, source=source, path=self.folder / f"{subject}_prob.nii.gz")
-        voxel = abs(np.linalg.det(affine[:3, :3]))
+            save_like(structures, meta, self.folder / f"{subject}_prob.nii.gz")
+        voxel = abs(np.linalg.det(native_affine(meta)[:3, :3]))
         row: dict[str, Any] = {Column.SUBJECT.value: subject, "mask_file": file}
         for name, value in zip(self.structures.names, values[1:], strict=True):
             row[f"{name}_volume_mm3"] = round(float((mask == value).sum() * voxel), 3)
@@ -90,15 +87,3 @@ def _columns(head: Head, answer: np.ndarray) -> dict[str, Any]:
     if head.kind is Kind.CLASSES:
         columns[f"{head.name}_predicted"] = head.classes[int(answer.argmax())]
     return columns
-
-
-def _save(array: np.ndarray, affine: np.ndarray, *, source: str, path: Path) -> None:
-    """Save on the source's grid; a NIfTI's own affine and codes are taken over as they are, bit for bit."""
-    image = nib.Nifti1Image(array, affine)
-    image.header.set_xyzt_units("mm")
-    if str(source).endswith((".nii", ".nii.gz")):
-        header = nib.load(source).header
-        image.set_sform(header.get_sform(), int(header["sform_code"]))
-        image.set_qform(header.get_qform(), int(header["qform_code"]))
-    with replacing(path) as temporary:
-        nib.save(image, temporary)

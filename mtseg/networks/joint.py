@@ -102,6 +102,12 @@ class JointNet(nn.Module):
                 answers[f"{Task.SEG}_{level}"] = self.mask_layers[level](decoded[level])
         return answers
 
+    def target_layer(self, head: str | None) -> str:
+        """Name the layer on which maps are made: the bottleneck for a head, the finest decoded one for the mask."""
+        if head == Task.SEG:
+            return f"decoder.levels.{len(self.decoder.levels) - 1}"
+        return f"encoder.levels.{len(self.encoder.levels) - 1}"
+
     def check_size(self, size: Sequence[int]) -> None:
         """Refuse an image size that the strides do not divide.
 

@@ -115,11 +115,7 @@ def _volume(path: Path) -> nib.Nifti1Image:
 
 
 def _classes(mask: nib.Nifti1Image, structures: Structures) -> np.ndarray:
-    values = np.rint(np.asanyarray(mask.dataobj))
-    found = np.zeros(mask.shape, dtype=np.uint8)
-    for index, name in enumerate(structures.names, start=1):
-        found[np.isin(values, structures.file_values(name))] = index
-    return found
+    return structures.classes(np.rint(np.asanyarray(mask.dataobj)))
 
 
 def _draw(axes: Axes, case: _Case, *, axis: int, centre: np.ndarray) -> None:

@@ -16,6 +16,9 @@ from mtseg.tasks import Head, Kind, Structures
 ALL = "all"
 """Stands for all structures or all classes together."""
 
+RESAMPLES = 2000
+"""Of every bootstrap of a table."""
+
 
 @dataclass(frozen=True)
 class _Metric:
@@ -29,7 +32,7 @@ class _Metric:
 
 
 def summary_table(
-    cases: pd.DataFrame, *, structures: Structures, heads: Sequence[Head], resamples: int = 2000
+    cases: pd.DataFrame, *, structures: Structures, heads: Sequence[Head], resamples: int = RESAMPLES
 ) -> pd.DataFrame:
     """Summarise the table of cases; every number has a 95 % bootstrap interval over subjects.
 
@@ -52,6 +55,27 @@ def summary_table(
     return pd.DataFrame(
         rows, columns=["task", "metric", "structure_or_class", "value", "low", "high", "n", "n_missing"]
     )
+
+
+def means_table(measures: pd.DataFrame) -> pd.DataFrame:
+    """Average each column over subjects, with a 95 % bootstrap interval.
+
+    Args:
+        measures: One row per subject, numbers only; NaN where a subject has none.
+
+    Returns:
+        Columns metric, value, low, high, n (subjects that have it) and n_missing.
+    """
+    rows = []
+    for name in measures:
+        known = measures[name].dropna().to_numpy(dtype=float)
+        found = estimate(partial(_mean_of, known), [np.arange(len(known))], resamples=RESAMPLES)
+        rows.append((name, found.value, found.low, found.high, len(known), len(measures) - len(known)))
+    return pd.DataFrame(rows, columns=["metric", "value", "low", "high", "n", "n_missing"])
+
+
+def _mean_of(values: np.ndarray, i: np.ndarray) -> np.ndarray:
+    return values[i].mean(axis=-1)
 
 
 def _segmentation(cases: pd.DataFrame, structures: Structures) -> Iterator[_Metric]:

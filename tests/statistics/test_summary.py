@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 
-from mtseg.statistics import simple_scores_table, summary_table
+from mtseg.statistics import means_table, simple_scores_table, summary_table
 from mtseg.tasks import Structures, heads_from
 
 STRUCTURES = Structures({"core": 1, "rim": 2})
@@ -136,3 +136,11 @@ def test_simple_scores_keep_their_direction(cases):
     )
     assert (table["difference"] - (table["network_auc"] - table["auc"])).abs().max() < 1e-12
     assert table["n"].tolist() == [N - MISSING] * 3
+
+
+def test_means_with_intervals_over_those_that_have_a_value():
+    table = means_table(pd.DataFrame({"iou": [0.1, 0.3, np.nan, 0.2], "none": [np.nan] * 4})).set_index("metric")
+    assert table.loc["iou", ["value", "n", "n_missing"]].tolist() == [pytest.approx(0.2), 3, 1]
+    assert table.loc["iou", "low"] < 0.2 < table.loc["iou", "high"]
+    assert np.isnan(table.loc["none", "value"])
+    assert table.loc["none", "n"] == 0

@@ -1,0 +1,58 @@
+"""Explaining a bundle's answers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mtseg.bundle.config import load_config
+from mtseg.bundle.guards import check_mirror, check_output, refusable
+from mtseg.bundle.inputs import write_inputs_table
+from mtseg.bundle.locate import find, root
+from mtseg.bundle.run import Path_, find_weights, infer
+from mtseg.errors import InputError
+
+
+def explain(
+    name: str,
+    inputs: Sequence[Path_] = (),
+    *,
+    out: Path_,
+    cohort: Path_ | None = None,
+    fold: int | None = None,
+    weights: Sequence[Path_] = (),
+    mirror: bool = False,
+    **options: Any,
+) -> Path:
+    """Predict subjects and show where the answers came from.
+
+    Args:
+        name: Bundle name or folder (a training's output folder is one).
+        inputs: Image files or DICOM series folders, one per subject; for bundles with one sequence.
+        out: Output folder.
+        cohort: Cohort table, instead of `inputs`; its masks are compared with the maps.
+        fold: Explain this fold's subjects only.
+        weights: State dicts to use instead of the bundle's own; of several the maps are averaged.
+        mirror: Average with the map of the mirrored image.
+        **options: What is explained and how: the settings under `explain` in `bundles/recipe/explain.yaml`.
+
+    Returns:
+        The output folder, see the output reference.
+
+    Raises:
+        InputError: See `mtseg.bundle.predict`; or an option names something that there is not.
+    """
+    folder, out = find(name), Path(out).absolute()
+    recipe = load_config(root() / "bundles" / "recipe" / "explain.yaml", root=root())
+    config = load_config(folder / "configs" / "inference.yaml", root=root()) | recipe
+    first, *others = [find_weights(folder, path) for path in weights] or [find_weights(folder, None)]
+    if (cohort is None) == (not inputs):
+        raise InputError("Name either image files or, with --cohort, a table")
+    check_output(out, folder)
+    check_mirror(folder, mirror)
+    with refusable(out):
+        if cohort is None:
+            cohort = write_inputs_table(inputs, sequences=config["sequences"], folder=out)
+        explained = recipe["explain"] | options | {"ensemble": [str(path) for path in others]}
+        config |= {"cohort": cohort, "fold": fold, "mirror": mirror, "explain": explained}
+        infer(folder, "explain.yaml", config, out=out, weights=first)
+    return out

@@ -1,0 +1,56 @@
+"""All checks of one subject's map in one call."""
+
+from collections.abc import Callable
+from math import ceil
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from mtseg.cam.faithfulness import max_sensitivity, measure_faithfulness, random_attribution
+from mtseg.cam.randomisation import cascading_randomisation
+from mtseg.cam.subject import SubjectExplainer
+
+CHUNK = 4
+"""Changed images that go through the network together."""
+
+
+def check_map(
+    explainer: SubjectExplainer, network: nn.Module, image: Tensor, *, seed: int
+) -> tuple[dict[str, float], pd.DataFrame]:
+    """Check the map of the subject that was explained last, that of the first layer.
+
+    Args:
+        explainer: Holds the map and its target.
+        network: The first member. Weights are randomised in it only, and noise is added for it only.
+        image: (C, *spatial), as it went into the network.
+        seed: Of the random map; another one for each subject, so that a mean over subjects is one over random maps.
+
+    Returns:
+        Columns of the table of explanations (each measure, and the same of a random map of the bottleneck's
+        resolution), and the table of the randomisation.
+    """
+
+    def first_layer(one: Tensor, member: nn.Module) -> Tensor:
+        return next(iter(explainer.member_maps(one, member, explainer.target).values()))
+
+    def explain(images: Tensor) -> Tensor:
+        return torch.cat([first_layer(one, network) for one in images.split(1)])
+
+    def score(images: Tensor) -> Tensor:
+        return explainer.scores(images, network)
+
+    coarse = [ceil(n / r) for n, r in zip(image.shape[1:], network.reduction, strict=True)]  # type: ignore[arg-type]
+    rivals = {"": explainer.cam[0, 0], "_random": random_attribution(image.shape[1:], coarse=coarse, seed=seed)}
+    row = {
+        f"{name}{suffix}": value
+        for suffix, rival in rivals.items()
+        for name, value in measure_faithfulness(score, image, rival.to(image), chunk=CHUNK).row().items()
+    }
+    row["max_sensitivity"] = max_sensitivity(explain, image, chunk=CHUNK)
+    cascade = cascading_randomisation(network, _only(first_layer, image))
+    return row | {"randomised_spearman": float(cascade["spearman"].iloc[-1])}, cascade
+
+
+def _only(explain: Callable[[Tensor, nn.Module], Tensor], image: Tensor) -> Callable[[nn.Module], Tensor]:
+    return lambda member: explain(image[None], member)[0]

@@ -1,0 +1,43 @@
+"""Layers by name, and the one to look at when none is named."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from mtseg.errors import InputError
+
+LAST_FEATURES = ("layer4", "inception5b", "features")
+"""Where classifiers of torchvision and MONAI have their last feature maps: ResNet, GoogLeNet, all with `features`."""
+
+
+def default_layer(network: nn.Module, head: str | None) -> str:
+    """Name the layer on which a head's maps are usually made.
+
+    A network of mtseg says so itself (`target_layer`); for a classifier it is the last one with feature maps.
+
+    Raises:
+        InputError: The network is not known.
+    """
+    if hasattr(network, "target_layer"):
+        return network.target_layer(head)  # type: ignore[operator]
+    known = [name for name in LAST_FEATURES if hasattr(network, name)]
+    if not known:
+        raise InputError(f"{type(network).__name__}: no layer is known to look at. Name one: {_names(network)}")
+    return known[0]
+
+
+def find_layers(network: nn.Module, names: Sequence[str]) -> dict[str, nn.Module]:
+    """Give the layers of these names.
+
+    Raises:
+        InputError: There is no such layer; lists those that there are.
+    """
+    layers = {name: module for name, module in network.named_modules() if name}
+    unknown = [name for name in names if name not in layers]
+    if unknown:
+        raise InputError(f"layer {', '.join(unknown)}: the network has no such layer. There are: {_names(network)}")
+    return {name: layers[name] for name in names}
+
+
+def _names(network: nn.Module) -> str:
+    return ", ".join(name for name, _ in network.named_modules() if name)

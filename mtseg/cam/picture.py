@@ -1,0 +1,78 @@
+"""A map on the subject's anatomy: a picture for a paper, a page to move through."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import nibabel as nib
+import numpy as np
+from nilearn import plotting
+
+from mtseg.files import replacing
+
+SHOWN = 0.2
+"""Smaller shares of the map's maximum are not drawn."""
+_CAPTION = "colour: share of the map's maximum, from 0.2; line: the mask that the network found"
+
+
+def draw(
+    path: Path, *, anatomy: nib.Nifti1Image, normalised: nib.Nifti1Image, mask: nib.Nifti1Image, title: str
+) -> None:
+    """Write a PNG: planes through the map's maximum, left and right marked, the predicted mask as a line.
+
+    Args:
+        path: Of the PNG.
+        anatomy: 3D image behind the map.
+        normalised: The map as a share of its maximum, 0 to 1.
+        mask: The predicted mask, on the map's grid.
+        title: Above the picture.
+    """
+    with mpl.rc_context({"font.size": 9}), replacing(path) as temporary:
+        common, planes = _common(anatomy, normalised), _planes(normalised)
+        display = plotting.plot_stat_map(normalised, **common, display_mode=planes, transparency=0.6, colorbar=True)
+        if np.asanyarray(mask.dataobj).any():
+            found = nib.Nifti1Image((np.asanyarray(mask.dataobj) > 0).astype(np.uint8), mask.affine)
+            display.add_contours(found, levels=[0.5], colors="cyan", linewidths=1)
+        display.title(f"{title}\n{_CAPTION}", size=8)
+        display.savefig(temporary, dpi=150)
+        display.close()
+
+
+def write_page(path: Path, *, anatomy: nib.Nifti1Image, normalised: nib.Nifti1Image, title: str) -> None:
+    """Write an HTML page with everything in it: slices to click through, the map on the anatomy.
+
+    Args:
+        path: Of the page.
+        anatomy: 3D image behind the map.
+        normalised: The map as a share of its maximum, 0 to 1.
+        title: Of the page, a few letters.
+    """
+    view = plotting.view_img(
+        normalised, **_common(anatomy, normalised), symmetric_cmap=False, opacity=0.6, title=title, width_view=900
+    )
+    with replacing(path) as temporary:
+        view.save_as_html(temporary)
+
+
+def _common(anatomy: nib.Nifti1Image, normalised: nib.Nifti1Image) -> dict[str, Any]:
+    """What both pictures share: cuts through the maximum, the scale, an anatomy that a few voxels do not darken."""
+    values = np.asanyarray(normalised.dataobj)
+    peak = np.unravel_index(values.argmax(), values.shape)
+    scan = anatomy.get_fdata(dtype=np.float32)
+    bright = np.percentile(scan[scan > scan.min()], 99.5) if scan.max() > scan.min() else scan.max()
+    return {
+        "bg_img": nib.Nifti1Image(scan.clip(max=bright), anatomy.affine),
+        "cut_coords": tuple(nib.affines.apply_affine(normalised.affine, peak)),
+        "threshold": SHOWN,
+        "vmin": 0,
+        "vmax": 1,
+        "cmap": "inferno",
+        "black_bg": True,
+        "radiological": True,  # as in the report
+    }
+
+
+def _planes(image: nib.Nifti1Image) -> str:
+    """Planes that have more than a line to show; a slice stored as a volume has one."""
+    flat = [axis for axis, n in enumerate(nib.as_closest_canonical(image).shape) if n == 1]
+    return "xyz"[flat[0]] if flat else "ortho"

@@ -1,0 +1,175 @@
+"""Writing explanations: maps in the input's grid, pictures, what they are, and tables."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from ignite.engine import Engine, Events
+from torch import Tensor, nn
+
+from mtseg.cam.agreement import ANY, compare_structures
+from mtseg.cam.checks import check_map
+from mtseg.cam.picture import draw, write_page
+from mtseg.cam.subject import SubjectExplainer
+from mtseg.cam.targets import MaskTarget
+from mtseg.data import Cohort
+from mtseg.files import replacing, write_table
+from mtseg.images import save_like
+from mtseg.keys import Column, File, Key
+from mtseg.metrics import read_masks
+from mtseg.statistics import means_table
+from mtseg.tasks import Head, Structures
+
+GAINS = {"deletion_auc": -1, "insertion_auc": 1, "road": 1}
+"""Measures that a random map gets too, and whether more or less is better."""
+
+
+class WriteExplanations:
+    """Write the maps of each subject and, at the end, the tables; see the output reference.
+
+    Expects the evaluator's outputs after post-processing: "cam" (maps, *spatial) in the input's own grid, and the
+    predicted masks already written.
+
+    Args:
+        folder: Where the files go.
+        explainer: What made the maps.
+        cohort: The subjects; their masks are compared with the maps.
+        structures: The mask's structures.
+        heads: The network's heads.
+        faithfulness: Also check each map, which takes some hundred passes through the network.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        *,
+        explainer: SubjectExplainer,
+        cohort: Cohort,
+        structures: Structures,
+        heads: tuple[Head, ...],
+        faithfulness: bool = False,
+    ):
+        self.folder = Path(folder)
+        self.explainer = explainer
+        self.references = {r[Key.SUBJECT]: r[Key.MASK] for r in cohort.records(sequences=())}
+        self.structures = structures
+        self.heads = {head.name: head for head in heads}
+        self.faithfulness = faithfulness
+        self.rows: list[dict[str, Any]] = []
+        self.cascades: list[pd.DataFrame] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Register with the evaluator, after what writes the masks."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.write_subject)
+        engine.add_event_handler(Events.COMPLETED, self.write_tables)
+
+    def write_subject(self, engine: Engine) -> None:
+        """Write the files of a batch of one subject."""
+        (sample,), (output,) = engine.state.batch, engine.state.output
+        subject, meta = sample[Key.SUBJECT], sample[Key.IMAGE].meta
+        layers = len(self.explainer.names)
+        maps = np.moveaxis(output["cam"].numpy(force=True), 0, -1).clip(min=0)  # (*spatial, layers)
+        maps, spread = maps[..., :layers], maps[..., layers:]
+        peaks = maps.max(axis=tuple(range(maps.ndim - 1)))
+        normalised = np.divide(maps, peaks, out=np.zeros_like(maps), where=peaks > 0)
+        for name, values in {"cam": maps, "cam_normalised": normalised, "cam_sd": spread}.items():
+            if values.shape[-1]:
+                save_like(values[..., 0] if layers == 1 else values, meta, self.folder / f"{subject}_{name}.nii.gz")
+        about = self._about(engine.network)
+        with replacing(self.folder / f"{subject}_cam.json") as temporary:
+            temporary.write_text(json.dumps({"subject": subject} | about, indent=2) + "\n")
+        self._draw(subject, sample[Key.IMAGE], about)
+        row = {Column.SUBJECT.value: subject, "head": about["head"], "answer": about["answer"]}
+        row |= {"score": self.explainer.score} | self._agreement(subject, normalised[..., 0])
+        if self.faithfulness:
+            checked, cascade = check_map(
+                self.explainer, engine.network, sample[Key.IMAGE].as_tensor(), seed=len(self.rows)
+            )
+            row |= checked
+            self.cascades.append(cascade.assign(**{Column.SUBJECT.value: subject}))
+        self.rows.append(row)
+
+    def write_tables(self) -> None:
+        """Write the subjects' table, its means, and the tables of the checks."""
+        table = pd.DataFrame(self.rows)
+        write_table(table, self.folder / File.EXPLANATIONS)
+        measures = table.drop(columns=[Column.SUBJECT, "head", "answer", "score"])
+        if self.faithfulness:
+            for name, sign in GAINS.items():
+                measures[f"{name}_gain"] = sign * (measures[name] - measures[f"{name}_random"])
+            write_table(pd.concat(self.cascades), self.folder / File.RANDOMISATION)
+        write_table(means_table(measures), self.folder / File.EXPLANATIONS_SUMMARY)
+
+    def _about(self, network: nn.Module) -> dict[str, Any]:
+        explainer, target = self.explainer, self.explainer.target
+        members = 1 + len(explainer.others)
+        about = {
+            "method": explainer.method,
+            "layers": list(explainer.names),
+            "head": target.head,
+            "answer": self._answer(),
+            "score": explainer.score,
+            "mirrored_too": explainer.mirror,
+            "members": members,
+            "unit": "share of each member's maximum, averaged" if members > 1 else "the method's own, 0 and above",
+            "models": [fingerprint(member) for member in (network, *explainer.others)],
+        }
+        if isinstance(target, MaskTarget):
+            return about | {"where": explainer.asked.where}  # type: ignore[union-attr]
+        against = None if target.against is None else self.heads[str(target.head)].classes[target.against]
+        return about | {"against": against, "scale": target.scale.value}
+
+    def _answer(self) -> str:
+        """Name of what is explained: the structure, the class, or the number's own head."""
+        target = self.explainer.target
+        if isinstance(target, MaskTarget):
+            return self.structures.names[target.index - 1]
+        head = self.heads[str(target.head)]
+        return head.classes[int(target.index)] if head.classes else head.name  # type: ignore[arg-type]
+
+    def _agreement(self, subject: str, attribution: np.ndarray) -> dict[str, float]:
+        """Columns for the network's own mask and the reference."""
+        own = self.folder / f"{subject}_mask.nii.gz"
+        name = self._answer() if isinstance(self.explainer.target, MaskTarget) else ANY
+        row: dict[str, float] = {}
+        for which, path in {"own": own, "reference": self.references[subject]}.items():
+            if path is not None:
+                masks = read_masks(own, Path(path), subject=subject)
+                labels = self.structures.classes(masks.reference)
+                shaped = np.atleast_3d(attribution)
+                found = compare_structures(shaped, labels, names=self.structures.names, spacing=masks.spacing)[name]
+                row |= {f"{m}_{which}": value for m, value in asdict(found).items() if m != "pointing_chance"}
+        return row
+
+    def _draw(self, subject: str, image: Tensor, about: Mapping[str, Any]) -> None:
+        anatomy = _anatomy(image)
+        stored = nib.squeeze_image(nib.load(self.folder / f"{subject}_cam_normalised.nii.gz"))
+        first = stored if stored.ndim == 3 else stored.slicer[..., 0]
+        title = f"{subject}: {about['head']} {about['answer']}, {about['score']:.3g} ({about['method']})"
+        mask = nib.squeeze_image(nib.load(self.folder / f"{subject}_mask.nii.gz"))
+        draw(self.folder / f"{subject}_cam.png", anatomy=anatomy, normalised=first, mask=mask, title=title)
+        write_page(self.folder / f"{subject}_cam.html", anatomy=anatomy, normalised=first, title=subject)
+
+
+def fingerprint(network: nn.Module) -> str:
+    """Twelve hexadecimal digits that change with any weight."""
+    digest = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        digest.update(name.encode() + tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def _anatomy(image: Tensor) -> nib.Nifti1Image:
+    """The first sequence as it is stored; as the network saw it where the source is no NIfTI."""
+    source = str(image.meta.get("filename_or_obj", ""))  # type: ignore[attr-defined]
+    if source.lower().endswith((".nii", ".nii.gz")):
+        stored = nib.squeeze_image(nib.load(source))
+        return stored if stored.ndim == 3 else stored.slicer[..., 0]
+    return nib.Nifti1Image(image[0].numpy(force=True), image.affine.numpy(force=True))  # type: ignore[attr-defined]

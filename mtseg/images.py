@@ -1,0 +1,36 @@
+"""Writing an array on the grid of the image that it was made from."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from torch import Tensor
+
+from mtseg.files import replacing
+
+
+def native_affine(meta: Mapping[str, Any]) -> np.ndarray:
+    """Voxel to world (mm) of the image as it was read, (4, 4), from MONAI's `meta`."""
+    affine = meta["original_affine"]
+    return affine.numpy(force=True) if isinstance(affine, Tensor) else np.asarray(affine)
+
+
+def save_like(array: np.ndarray, meta: Mapping[str, Any], path: str | os.PathLike) -> None:
+    """Save on the grid of the image as it was read; a NIfTI's own affine and codes are taken over, bit for bit.
+
+    Args:
+        array: (X, Y, Z), or (X, Y, Z, n).
+        meta: MONAI's `meta` of the image.
+        path: NIfTI file.
+    """
+    image = nib.Nifti1Image(array, native_affine(meta))
+    image.header.set_xyzt_units("mm")
+    source = str(meta.get("filename_or_obj", ""))
+    if source.lower().endswith((".nii", ".nii.gz")):
+        header = nib.load(source).header
+        image.set_sform(header.get_sform(), int(header["sform_code"]))
+        image.set_qform(header.get_qform(), int(header["qform_code"]))
+    with replacing(path) as temporary:
+        nib.save(image, temporary)
