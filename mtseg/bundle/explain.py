@@ -6,10 +6,9 @@ from typing import Any
 
 from mtseg.bundle.config import load_config
 from mtseg.bundle.guards import check_mirror, check_output, refusable
-from mtseg.bundle.inputs import write_inputs_table
+from mtseg.bundle.inputs import table_of
 from mtseg.bundle.locate import find, root
 from mtseg.bundle.run import Path_, find_weights, infer
-from mtseg.errors import InputError
 
 
 def explain(
@@ -45,13 +44,10 @@ def explain(
     recipe = load_config(root() / "bundles" / "recipe" / "explain.yaml", root=root())
     config = load_config(folder / "configs" / "inference.yaml", root=root()) | recipe
     first, *others = [find_weights(folder, path) for path in weights] or [find_weights(folder, None)]
-    if (cohort is None) == (not inputs):
-        raise InputError("Name either image files or, with --cohort, a table")
     check_output(out, folder)
     check_mirror(folder, mirror)
     with refusable(out):
-        if cohort is None:
-            cohort = write_inputs_table(inputs, sequences=config["sequences"], folder=out)
+        cohort = table_of(inputs, cohort, sequences=config["sequences"], folder=out)
         explained = recipe["explain"] | options | {"ensemble": [str(path) for path in others]}
         config |= {"cohort": cohort, "fold": fold, "mirror": mirror, "explain": explained}
         infer(folder, "explain.yaml", config, out=out, weights=first)

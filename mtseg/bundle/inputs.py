@@ -12,12 +12,25 @@ from mtseg.errors import InputError
 from mtseg.keys import Column
 
 
-def write_inputs_table(inputs: Sequence[str | PathLike], *, sequences: Sequence[str], folder: Path) -> Path:
-    """Write `inputs.tsv`, one subject per file, named after the file (or the DICOM folder).
+def table_of(
+    inputs: Sequence[str | PathLike], cohort: str | PathLike | None, *, sequences: Sequence[str], folder: Path
+) -> str | PathLike:
+    """Give the table, or write `inputs.tsv`, one subject per file, named after the file (or the DICOM folder).
+
+    Args:
+        inputs: Files or DICOM folders; empty if there is a table.
+        cohort: The table, or None.
+        sequences: What the bundle needs.
+        folder: Where `inputs.tsv` goes.
 
     Raises:
-        InputError: The bundle needs several sequences, a path does not exist, or two files have one name.
+        InputError: Not one of files and table; the bundle needs several sequences, a path does not exist, or two files
+            have one name.
     """
+    if (cohort is None) == (not inputs):
+        raise InputError("Name either image files or, with --cohort, a table")
+    if cohort is not None:
+        return cohort
     if len(sequences) != 1:
         raise InputError(
             f"this bundle needs {', '.join(sequences)} of each subject: give a table of them with --cohort"

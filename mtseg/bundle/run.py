@@ -13,7 +13,7 @@ from monai.bundle import ConfigWorkflow
 
 from mtseg.bundle.config import load_config, parse_settings
 from mtseg.bundle.guards import check_mirror, check_output, check_unchanged, refusable
-from mtseg.bundle.inputs import write_inputs_table
+from mtseg.bundle.inputs import table_of
 from mtseg.bundle.locate import find, root
 from mtseg.engine import find_checkpoint
 from mtseg.errors import InputError
@@ -105,13 +105,10 @@ def predict(
     folder, out = find(name), Path(out).absolute()
     config = load_config(folder / "configs" / "inference.yaml", root=root())
     weights = find_weights(folder, weights)
-    if (cohort is None) == (not inputs):
-        raise InputError("Name either image files or, with --cohort, a table")
     check_output(out, folder)
     check_mirror(folder, mirror)
     with refusable(out):
-        if cohort is None:
-            cohort = write_inputs_table(inputs, sequences=config["sequences"], folder=out)
+        cohort = table_of(inputs, cohort, sequences=config["sequences"], folder=out)
         config |= {"cohort": cohort, "mirror": mirror, "probabilities": probabilities}
         infer(folder, "inference.yaml", config, out=out, weights=weights)
     return out

@@ -3,9 +3,11 @@
 import pytest
 import torch
 from captum.attr import LayerGradCam
-from monai.networks.nets import DynUNet
+from monai.networks.nets import DenseNet121, DynUNet
+from monai.networks.nets import resnet18 as monai_resnet18
 from monai.visualize import GradCAM as MonaiGradCam
 from torch import nn
+from torchvision import models
 
 from mtseg.cam import METHODS, Explainer, HeadTarget, MaskTarget, Scale, answer_of, ensemble
 from mtseg.cam.methods import GRADIENT_METHODS
@@ -300,3 +302,20 @@ def test_members_count_alike_whatever_their_unit():
     mean, sd = ensemble([a, b])
     torch.testing.assert_close(mean["l"], torch.tensor([[0.0, 0.75, 0.5]]))
     torch.testing.assert_close(sd["l"], torch.tensor([[0.0, 0.25, 0.5]]))
+
+
+@pytest.mark.parametrize(
+    ("network", "layer"),
+    [
+        (lambda: models.resnet18(num_classes=3), "layer4"),
+        (lambda: models.googlenet(num_classes=3, init_weights=False), "inception5b"),
+        (lambda: models.alexnet(num_classes=3), "features"),
+        (lambda: models.mobilenet_v3_small(num_classes=3), "features"),
+        (lambda: monai_resnet18(spatial_dims=2, n_input_channels=3, num_classes=3), "layer4"),
+        (lambda: DenseNet121(2, 3, 3), "features"),
+    ],
+)
+def test_the_default_layer_of_classifiers(network, layer):
+    with Explainer(network()) as explain:
+        (name,) = explain(torch.rand(1, 3, 64, 64), HeadTarget()).maps
+    assert name == layer
