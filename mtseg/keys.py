@@ -48,6 +48,7 @@ class File(StrEnum):
     SUMMARY = "summary.tsv"
     SIMPLE_SCORES = "simple_scores.tsv"
     REPORT = "report.html"
+    SUBSETS = "subsets.tsv"
     EXPLANATIONS = "explanations.tsv"
     EXPLANATIONS_SUMMARY = "explanations_summary.tsv"
     REGIONS = "regions.tsv"

@@ -26,7 +26,17 @@ logger = logging.getLogger("mtseg")
 
 EVALUATION = ("inference.yaml", "evaluate.yaml")
 
-MODEL = ("sequences", "structures", "heads", "network_def", "prepare", "spacing", "brain_only", "tile_size")
+MODEL = (
+    "sequences",
+    "optional_sequences",
+    "structures",
+    "heads",
+    "network_def",
+    "prepare",
+    "spacing",
+    "brain_only",
+    "tile_size",
+)
 """Settings that prediction must share with the training."""
 
 

@@ -81,7 +81,7 @@ def integrated_gradients(image: Tensor, score: Score) -> Tensor:
     found = IntegratedGradients(_forward(image, score)).attribute(
         image, n_steps=STEPS, internal_batch_size=CHANNELS_AT_ONCE * len(image)
     )
-    return found.sum(dim=1)
+    return found.nan_to_num(nan=0).sum(dim=1)  # a missing sequence (NaN) has no part in it
 
 
 def _forward(image: Tensor, score: Score) -> Callable[[Tensor], Tensor]:

@@ -70,11 +70,18 @@ def evaluate(
     weights: Weights = None,
     mirror: Mirror = False,
     settings: Settings = None,
+    subsets: Annotated[
+        bool, typer.Option("--subsets", help="Also once for each subset of the sequences, into subsets/.")
+    ] = False,
 ) -> None:
     """Predict, compare with masks and targets, and write tables with intervals and an HTML report."""
     from mtseg.bundle import evaluate as run
+    from mtseg.bundle import evaluate_subsets
 
     _log_to_terminal()
+    if subsets:
+        options = {"weights": weights, "mirror": mirror, "settings": settings or ()}
+        typer.echo(evaluate_subsets(name, cohort=cohort, out=out / "subsets", fold=fold, **options))
     typer.echo(run(name, cohort=cohort, out=out, fold=fold, weights=weights, mirror=mirror, settings=settings or ()))
 
 

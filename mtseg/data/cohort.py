@@ -100,19 +100,23 @@ class Cohort:
             )
 
 
-def read_cohort(path: str | os.PathLike, *, sequences: Sequence[str] | None = None) -> Cohort:
+def read_cohort(
+    path: str | os.PathLike, *, sequences: Sequence[str] | None = None, optional: Sequence[str] = ()
+) -> Cohort:
     """Read a cohort table.
 
     Args:
         path: CSV, TSV or Parquet file. Paths in it are relative to its folder. "n/a" and empty cells are missing.
         sequences: Image columns; by default those in which every cell present is the path of an image file or a folder.
             Named, a folder needs no slash.
+        optional: Those of `sequences` for which there need not be a column; nobody has it then.
 
     Raises:
         InputError: The file cannot be read as a table, has no ids, or lacks one of `sequences`.
     """
     path = Path(path).absolute()
     table = _with_id(read_cells(path), path)
+    table[[name for name in optional if name not in table]] = None
     reserved = {*Column}
     pictures = [name for name in table.columns if name not in reserved and _holds_images(table[name], path.parent)]
     cohort = Cohort(

@@ -35,32 +35,42 @@ def training_split(cohort: Cohort, fold: int | None, *, heads: Sequence[Head]) -
     return training, held_out
 
 
-def training_records(cohort: Cohort, *, sequences: Sequence[str], heads: Sequence[Head]) -> list[dict[str, Any]]:
-    """Give the records of the subjects that can teach something: all sequences, and a mask or a target.
+def training_records(
+    cohort: Cohort, *, sequences: Sequence[str], optional: Sequence[str] = (), heads: Sequence[Head]
+) -> list[dict[str, Any]]:
+    """Give the records of the subjects that can teach something: the sequences needed, and a mask or a target.
 
-    The others are named in the log.
+    Of sequences that are all optional one is needed. The other subjects are named in the log.
 
     Raises:
         InputError: The cohort has subjects, but none of them is left.
     """
     names = [head.name for head in heads]
     records = cohort.records(sequences=sequences, targets=names)
-    usable = [r for r in _complete(records) if any(r[name] is not None for name in (Key.MASK, *names))]
+    usable = [
+        r for r in _complete(records, sequences, optional) if any(r[name] is not None for name in (Key.MASK, *names))
+    ]
     return _report_left_out(records, usable, cohort, why="lack a sequence, or both the mask and all targets")
 
 
-def prediction_records(cohort: Cohort, *, sequences: Sequence[str]) -> list[dict[str, Any]]:
-    """Give the records of the subjects that have all sequences; the others are named in the log.
+def prediction_records(
+    cohort: Cohort, *, sequences: Sequence[str], optional: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Give the records of the subjects that have the sequences needed; the others are named in the log.
 
     Raises:
         InputError: Nobody is left.
     """
     records = [{k: r[k] for k in (Key.SUBJECT.value, Key.IMAGE.value)} for r in cohort.records(sequences=sequences)]
-    return _report_left_out(records, _complete(records), cohort, why="lack a sequence")
+    return _report_left_out(records, _complete(records, sequences, optional), cohort, why="lack a sequence")
 
 
-def _complete(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [record for record in records if None not in record[Key.IMAGE]]
+def _complete(records: list[dict[str, Any]], sequences: Sequence[str], optional: Sequence[str]) -> list[dict[str, Any]]:
+    def enough(paths: list[str | None]) -> bool:
+        missing = {name for name, path in zip(sequences, paths, strict=True) if path is None}
+        return missing <= {*optional} and len(missing) < len(paths)
+
+    return [record for record in records if enough(record[Key.IMAGE])]
 
 
 def _report_left_out(

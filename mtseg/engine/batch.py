@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mtseg.keys import Key, Task
 from mtseg.networks.precision import autocast
-from mtseg.transforms import IntensityAugment, SpatialAugment
+from mtseg.transforms import IntensityAugment, SequenceDropout, SpatialAugment
 
 
 class PrepareBatch:
@@ -18,11 +18,19 @@ class PrepareBatch:
     Args:
         spatial: Applied to image and mask together; None in validation.
         intensity: Applied to the image; None in validation.
+        dropout: Leaves out sequences; None in validation.
     """
 
-    def __init__(self, *, spatial: SpatialAugment | None = None, intensity: IntensityAugment | None = None):
+    def __init__(
+        self,
+        *,
+        spatial: SpatialAugment | None = None,
+        intensity: IntensityAugment | None = None,
+        dropout: SequenceDropout | None = None,
+    ):
         self.spatial = spatial
         self.intensity = intensity
+        self.dropout = dropout
 
     def __call__(
         self, batch: Mapping[str, Any], device: torch.device, non_blocking: bool = False, **to_options: Any
@@ -38,6 +46,8 @@ class PrepareBatch:
             image, mask = self.spatial(image, mask)
         if self.intensity is not None:
             image = self.intensity(image)
+        if self.dropout is not None:
+            image = self.dropout(image)
         share = move(batch[Key.SHARE]) if Key.SHARE in batch else torch.ones(len(image), device=device)
         targets = {name: move(values) for name, values in batch[Key.TARGETS].items()}
         return image, {Task.SEG.value: mask, Key.SHARE.value: share} | targets

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from mtseg.networks.blocks import residual_block
+from mtseg.networks.sequences import SequenceGate
 
 
 class ResidualEncoder(nn.Module):
@@ -28,15 +29,16 @@ class ResidualEncoder(nn.Module):
         dropout: float,
     ):
         super().__init__()
+        self.gate = SequenceGate(in_channels, channels[0]) if in_channels > 1 else None
         self.levels = nn.ModuleList(
             residual_block(spatial_dims, before, after, stride=stride, dropout=dropout)
             for before, after, stride in zip([in_channels, *channels], channels, strides, strict=False)
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """(B, C, D, H, W) -> feature maps of every level, finest first, bottleneck last."""
-        features = []
-        for level in self.levels:
-            x = level(x)
-            features.append(x)
+        """(B, C, D, H, W), a missing sequence NaN -> features of every level, finest first, bottleneck last."""
+        x, factors = self.gate(x) if self.gate is not None else (x, 1)
+        features = [self.levels[0](x) * factors]
+        for level in self.levels[1:]:
+            features.append(level(features[-1]))
         return features

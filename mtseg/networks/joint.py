@@ -82,7 +82,8 @@ class JointNet(nn.Module):
         """Answer every task.
 
         Args:
-            x: (B, C, D, H, W), or (B, C, H, W) in 2D; each axis a multiple of the product of its strides.
+            x: (B, C, D, H, W), or (B, C, H, W) in 2D; each axis a multiple of the product of its strides. Of several
+                sequences one that is missing is NaN.
 
         Returns:
             "seg": mask logits (B, K, D, H, W); each head's name: logits (B, outputs). While training with deep

@@ -2,6 +2,7 @@
 
 from mtseg.transforms.augment import IntensityAugment, SpatialAugment
 from mtseg.transforms.patch import SamplePatch
+from mtseg.transforms.sequences import SequenceDropout
 from mtseg.transforms.subject import EncodeTargets, LoadSubject
 
-__all__ = ["EncodeTargets", "IntensityAugment", "LoadSubject", "SamplePatch", "SpatialAugment"]
+__all__ = ["EncodeTargets", "IntensityAugment", "LoadSubject", "SamplePatch", "SequenceDropout", "SpatialAugment"]

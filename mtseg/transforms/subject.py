@@ -16,8 +16,9 @@ from mtseg.tasks import Head, Structures
 class LoadSubject(Transform):
     """Read a subject's sequences into one image and its mask into class indices.
 
-    Sequences on another grid are resampled (linearly) to the first one's, and so is the mask (nearest neighbour). A
-    subject without a mask gets one full of `MISSING`, which adds nothing to the loss.
+    Sequences on another grid are resampled (linearly) to that of the first one there is, and so is the mask (nearest
+    neighbour). A missing sequence becomes a channel of NaN. A subject without a mask gets one full of `MISSING`, which
+    adds nothing to the loss.
 
     Args:
         structures: The mask's structures; None where no mask is wanted, as in prediction.
@@ -35,13 +36,17 @@ class LoadSubject(Transform):
             InputError: A file cannot be read or has NaN voxels; names subject and file.
         """
         data = dict(data)
-        sequences = [self._read(path, data) for path in data[Key.IMAGE]]
+        sequences = [None if path is None else self._read(path, data) for path in data[Key.IMAGE]]
         for image, path in zip(sequences, data[Key.IMAGE], strict=True):
-            if image.min() == image.max():
+            if image is not None and image.min() == image.max():
                 raise InputError(f"{data[Key.SUBJECT]}: {path}: is {image.max():g} everywhere. Export it again")
-        first = sequences[0]
-        aligned = [first] + [self._on_grid_of(first, image, mode="bilinear") for image in sequences[1:]]
-        data[Key.IMAGE] = MetaTensor(torch.cat([image.as_tensor() for image in aligned]), meta=first.meta)
+        first = next(image for image in sequences if image is not None)
+        nothing = torch.full_like(first.as_tensor(), torch.nan)
+        aligned = [
+            nothing if image is None else self._on_grid_of(first, image, mode="bilinear").as_tensor()
+            for image in sequences
+        ]
+        data[Key.IMAGE] = MetaTensor(torch.cat(aligned), meta=first.meta)
         if self.structures is not None:
             data[Key.MASK] = self._mask(data, first, self.structures)
         return data

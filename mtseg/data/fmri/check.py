@@ -1,0 +1,80 @@
+"""What can be wrong with the runs of a cohort, found in headers, masks and tables before any run is read."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import nibabel as nib
+import numpy as np
+
+from mtseg.data.checks.header import SERIES
+from mtseg.data.checks.scan import UNREADABLE, Scan
+from mtseg.data.fmri.alff import band_bins
+from mtseg.data.fmri.cleaning import read_confounds
+from mtseg.data.fmri.connectivity import Region, seed_voxels
+from mtseg.data.fmri.maps import AMPLITUDES, MapRecipe
+from mtseg.data.fmri.mask import read_brain_mask
+from mtseg.data.fmri.problems import noting
+from mtseg.data.fmri.tr import repetition_time
+from mtseg.errors import Problem
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Paths of what belongs to one run.
+
+    Attributes:
+        subject: The subject's id.
+        bold: 4D image.
+        brain_mask: 3D image, or None to compute it.
+        confounds: Table with a row per volume, or None.
+    """
+
+    subject: str
+    bold: str
+    brain_mask: str | None = None
+    confounds: str | None = None
+
+
+def check_runs(runs: Iterable[RunFiles], recipe: MapRecipe) -> list[Problem]:
+    """List what is wrong with runs, their masks and confounds, and with the recipe's seeds.
+
+    Runs that cannot be opened or are not 4D are left to `mtseg.data.check_cohort`.
+    """
+    problems: list[Problem] = []
+    for seed in recipe.seeds.values():
+        if isinstance(seed, Region):
+            with noting(problems, Scan("", "seed", seed.labels)):
+                seed.read()
+    seeds_sound = not problems
+    for run in runs:
+        try:
+            image = nib.load(run.bold)
+        except UNREADABLE:
+            continue
+        if len(image.shape) == 4:
+            _check_run(problems, run, image, recipe, with_seeds=seeds_sound)
+    return problems
+
+
+def _check_run(
+    problems: list[Problem], run: RunFiles, image: nib.Nifti1Image, recipe: MapRecipe, *, with_seeds: bool
+) -> None:
+    volumes = image.shape[3]
+    bold = Scan(run.subject, SERIES, run.bold)
+    with noting(problems, bold):
+        tr_s = repetition_time(image, given_s=recipe.tr_s)
+        for name, band in {"band": recipe.band_hz, "band-pass": recipe.band_pass_hz}.items():
+            if band and (name == "band-pass" or any(one in AMPLITUDES for one in recipe.maps)):
+                with noting(problems, bold):
+                    band_bins(volumes, tr_s=tr_s, band_hz=band)
+    mask: np.ndarray | None = np.ones(image.shape[:3], bool)
+    if run.brain_mask:
+        mask = None
+        with noting(problems, Scan(run.subject, "brain mask", run.brain_mask)):
+            mask = read_brain_mask(run.brain_mask, like=image)
+    if run.confounds:
+        with noting(problems, Scan(run.subject, "confounds", run.confounds)):
+            read_confounds(run.confounds, volumes=volumes, regressors=recipe.regressors)
+    for seed in recipe.seeds.values() if with_seeds and mask is not None else ():
+        with noting(problems, bold):
+            seed_voxels(seed, mask, image.affine)

@@ -1,0 +1,50 @@
+"""A bundle whose sequences may be missing, from training to the table of subsets."""
+
+import pytest
+
+from mtseg.bundle import evaluate_subsets, explain, predict
+from mtseg.errors import InputError
+from mtseg.files import read_table
+
+OPTIONAL = ("epochs=2", "optional_sequences=[dwi, adc]", "sequence_dropout=0.3")
+
+
+@pytest.fixture(scope="module")
+def gappy(tiny, tmp_path_factory):
+    """A training on subjects of whom two lack DWI and one ADC."""
+    cells = {("p2", "dwi"): None, ("p3", "adc"): None, ("p6", "dwi"): None}
+    table = tiny.with_cells("gappy.tsv", cells)
+    return tiny.train(tmp_path_factory.mktemp("gappy") / "run", *OPTIONAL, cohort=table), table
+
+
+def test_training_uses_whoever_has_one(gappy, caplog):
+    run, _ = gappy
+    assert read_table(run / "history.tsv")["loss"].gt(0).all()
+    assert "lack" not in (run / "train.log").read_text()
+
+
+def test_prediction_takes_any_subset_and_absent_columns(gappy, tiny, tmp_path):
+    run, table = gappy
+    rows = read_table(predict(str(run), cohort=table, out=tmp_path / "a") / "predictions.tsv")
+    assert rows["participant_id"].tolist() == [f"p{i}" for i in range(8)]
+    assert rows.filter(like="outcome_prob").notna().all(axis=None)
+    (table.parent / "dwi_only.tsv").write_text("id\tdwi\np0\tp0_dwi.nii.gz\n")
+    assert len(
+        read_table(predict(str(run), cohort=table.parent / "dwi_only.tsv", out=tmp_path / "b") / "predictions.tsv")
+    )
+    for method in ("hirescam", "integrated_gradients"):
+        found = explain(str(run), cohort=table.parent / "dwi_only.tsv", out=tmp_path / method, method=method)
+        assert read_table(found / "explanations.tsv")["score"].notna().all()
+
+
+def test_subsets_are_compared_on_the_same_subjects(gappy, tmp_path):
+    run, table = gappy
+    found = read_table(evaluate_subsets(str(run), cohort=table, out=tmp_path / "subsets"))
+    assert found["sequences"].drop_duplicates().tolist() == ["dwi+adc", "dwi", "adc"]
+    dice = found[found["metric"] == "dice_mean"]
+    assert dice["n"].tolist() == [5, 5, 5]
+
+
+def test_a_bundle_that_needs_all_has_no_subsets(tiny, trained, tmp_path):
+    with pytest.raises(InputError, match="so there are no subsets"):
+        evaluate_subsets(str(trained), cohort=tiny.table, out=tmp_path / "out")
