@@ -31,8 +31,8 @@ def read_config(name: str, file: str = "train.yaml") -> dict[str, Any]:
 
 
 def make_phantoms(folder: Path, name: str, *, edge: int = 16, subjects: int = 8) -> Path:
-    """Write a cohort with a bundle's sequences, structures and heads; odd and even subjects answer differently."""
-    config = read_config(name)
+    """Write a cohort with all columns that a bundle needs; odd and even subjects answer differently."""
+    config, scores = read_config(name), read_config(name, "evaluate.yaml")["simple_scores"]
     rng = np.random.default_rng(0)
     shape, affine = (edge + 4, edge, edge - 2), np.diag([*config["spacing"], 1.0])
     structures, side = Structures(config["structures"]), edge // 6
@@ -49,6 +49,7 @@ def make_phantoms(folder: Path, name: str, *, edge: int = 16, subjects: int = 8)
             row[sequence] = f"p{i}_{sequence}.nii.gz"
             voxels = rng.normal(brightness, 10).astype(np.float32)
             nib.save(nib.Nifti1Image(voxels, affine), folder / row[sequence])
+        row |= dict.fromkeys(scores, 40 + i)
         rows.append(row | {head.name: _answer(head, i) for head in heads_from(config["heads"])})
     pd.DataFrame(rows).to_csv(folder / "cohort.tsv", sep="\t", index=False)
     return folder / "cohort.tsv"

@@ -37,8 +37,9 @@ def check_output(out: Path, folder: Path) -> None:
         raise InputError(f"{out}: is no folder for predictions. Choose another for --out")
     run = json.loads((out / File.RUN).read_text()) if (out / File.RUN).is_file() else {"command": None}
     ours = run["command"] in ("predict", "evaluate", "explain")
-    if not ours and any(out.glob("*_mask.nii.gz")):
-        raise InputError(f"{out}: holds masks that a prediction could overwrite. Choose another folder for --out")
+    written = ("*_mask.nii.gz", "*_prob.nii.gz", "*_cam*")
+    if not ours and any(any(out.glob(pattern)) for pattern in written):
+        raise InputError(f"{out}: holds masks or maps that could be overwritten. Choose another folder for --out")
 
 
 def check_mirror(folder: Path, mirror: bool) -> None:

@@ -6,7 +6,7 @@ from mtseg.cam.names import target_named
 from mtseg.cam.subject import SubjectExplainer
 from mtseg.cam.targets import HeadTarget, MaskTarget, Scale, Target, answer_of
 from mtseg.cam.write import WriteExplanations
-from mtseg.cam.write_group import write_group
+from mtseg.cam.write_group import check_atlas, write_group
 
 __all__ = [
     "METHODS",
@@ -20,6 +20,7 @@ __all__ = [
     "Target",
     "WriteExplanations",
     "answer_of",
+    "check_atlas",
     "ensemble",
     "normalise",
     "read_atlas",

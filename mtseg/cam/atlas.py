@@ -91,8 +91,10 @@ def read_atlas(path: str | os.PathLike, names: str | os.PathLike | pd.DataFrame 
         if not isinstance(names, pd.DataFrame):
             names = _read_names(_beside(path) if names is None else Path(names))
         return make_atlas(image, _names_of(names))
-    except (OSError, EOFError, zlib.error, ImageFileError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
+    except InputError:
+        raise
+    except (OSError, EOFError, ValueError, zlib.error, ImageFileError) as error:  # ValueError: encoding, numbers
+        raise InputError(f"{path} or its names: cannot be read ({error})") from error
 
 
 def make_atlas(image: nib.Nifti1Image, names: Mapping[int, str]) -> Atlas:
@@ -269,6 +271,8 @@ def _read_names(path: Path) -> pd.DataFrame:
 
 def _names_of(table: pd.DataFrame) -> dict[int, str]:
     named = table[["index", "name"]].drop_duplicates()
+    if (named["name"].astype(str).str.strip() == "").any():
+        raise InputError("table of names: a region has an empty name. Name it, or leave the line out")
     if twice := sorted(named["index"][named["index"].duplicated()]):
         raise InputError(f"table of names: {_some([str(code) for code in twice])} named twice. Keep one name for each")
     return {int(code): str(name).strip() for code, name in zip(named["index"], named["name"], strict=True)}

@@ -23,7 +23,7 @@ def check_map(
     Args:
         explainer: Holds the map and its target.
         network: The first member. Weights are randomised in it only, and noise is added for it only.
-        image: (C, *spatial), as it went into the network.
+        image: (C, *spatial), as it went into the network, on any device.
         seed: Of the random map; another one for each subject, so that a mean over subjects is one over random maps.
 
     Returns:
@@ -40,6 +40,7 @@ def check_map(
     def score(images: Tensor) -> Tensor:
         return explainer.scores(images, network)
 
+    image = image.to(explainer.cam.device)
     coarse = [ceil(n / r) for n, r in zip(image.shape[1:], network.reduction, strict=True)]  # type: ignore[arg-type]
     rivals = {"": explainer.cam[0, 0], "_random": random_attribution(image.shape[1:], coarse=coarse, seed=seed)}
     row = {

@@ -1,9 +1,9 @@
 """One way to ask any network where an answer came from."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +19,9 @@ from mtseg.errors import InputError
 INPUT = "input"
 """Stands for the layer in maps of methods that look at the image itself."""
 
-_IMAGE_METHODS = {"occlusion": occlusion, "integrated_gradients": integrated_gradients}
+IMAGE_METHODS = {"occlusion": occlusion, "integrated_gradients": integrated_gradients}
 _LAYER_METHODS = (*GRADIENT_METHODS, "scorecam", "ablationcam")
-METHODS = (*_LAYER_METHODS, *_IMAGE_METHODS)
+METHODS = (*_LAYER_METHODS, *IMAGE_METHODS)
 
 
 def check_method(method: str) -> None:
@@ -106,14 +106,19 @@ class Explainer:
         self.network = network
         self.layers = tuple(layers)
         find_layers(network, self.layers)
-        self._exit = ExitStack()
+        self._frozen: AbstractContextManager | None = None
 
     def __enter__(self) -> Self:
-        self._exit.enter_context(frozen(self.network))
+        if self._frozen is not None:
+            raise RuntimeError("this Explainer is in use already: make another one")
+        self._frozen = frozen(self.network)
+        self._frozen.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._exit.close()
+    def __exit__(self, *error: Any) -> None:
+        if self._frozen is not None:
+            self._frozen.__exit__(*error)
+        self._frozen = None
 
     def __call__(
         self, image: Tensor, target: Target, *, method: str = "hirescam", flips: Sequence[Sequence[int]] = ()
@@ -132,6 +137,8 @@ class Explainer:
                 depend on; a score that is no number.
         """
         check_method(method)
+        if self._frozen is None:
+            raise RuntimeError("an Explainer explains within a `with` block only, after which the network is as it was")
         with torch.inference_mode(False):
             image = image.detach().clone() if image.is_inference() else image.detach()
             maps, target, scores = self._maps(image, target, method)
@@ -144,33 +151,42 @@ class Explainer:
     def _maps(self, image: Tensor, target: Target, method: str) -> tuple[dict[str, Tensor], Target, Tensor]:
         """Maps, the target with the class that was predicted, and its scores."""
         recorder, layers = Recorder(), dict[str, nn.Module]()
-        if method not in _IMAGE_METHODS:
-            layers = find_layers(self.network, self.layers or [default_layer(self.network, target.head)])
+        if method not in IMAGE_METHODS:
+            layers = find_layers(self.network, self.layers or [default_layer(self.network)])
         with hooked(layers, recorder), torch.set_grad_enabled(method in GRADIENT_METHODS):
             outputs = self.network(image)
             target = target.resolve(outputs)
             scores = target(outputs)
         if not scores.isfinite().all():
             raise InputError("the score is not a finite number. Look for NaN or infinity in the image and the weights")
-        if method in _IMAGE_METHODS:
-            return {INPUT: _IMAGE_METHODS[method](image, self._score(target)).relu().float()}, target, scores
+        if method in IMAGE_METHODS:
+            return {INPUT: IMAGE_METHODS[method](image, self._score(target)).relu().float()}, target, scores
         if method in GRADIENT_METHODS:
             gradients = recorder.gradients(scores.sum())
             found = {n: GRADIENT_METHODS[method](recorder.maps[n].float(), g.float()) for n, g in gradients.items()}
         elif method == "scorecam":
             with torch.no_grad():
-                found = {n: scorecam(m, image, self._score(target)) for n, m in recorder.maps.items()}
+                # A softmax over sums of thousands of logits would leave one channel.
+                score = self._score(target, mean=True)
+                found = {n: scorecam(m, image, score) for n, m in recorder.maps.items()}
         else:
             with torch.no_grad():
                 found = {
                     n: ablationcam(m, scores, self._score_without(image, target, {n: layers[n]}))
                     for n, m in recorder.maps.items()
                 }
+        if not all(one.isfinite().all() for one in found.values()):
+            raise InputError("the map is not finite: a gradient is infinite or NaN. Choose another layer or method")
         maps = {n: resize(found[n].detach().relu()[:, None], image.shape[2:])[:, 0] for n in layers}
         return maps, target, scores.detach()
 
-    def _score(self, target: Target) -> Callable[[Tensor, Tensor], Tensor]:
-        return lambda images, rows: target.rows(rows)(self.network(images))
+    def _score(self, target: Target, *, mean: bool = False) -> Callable[[Tensor, Tensor], Tensor]:
+        def score(images: Tensor, rows: Tensor) -> Tensor:
+            chosen = target.rows(rows)
+            scores = chosen(self.network(images))
+            return scores / chosen.voxels if mean else scores
+
+        return score
 
     def _score_without(
         self, image: Tensor, target: Target, layer: Mapping[str, nn.Module]

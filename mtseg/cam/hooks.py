@@ -64,7 +64,13 @@ class Recorder:
         self.maps: dict[str, Tensor] = {}
 
     def __call__(self, name: str, output: Tensor) -> Tensor:
-        """Keep a map."""
+        """Keep a map.
+
+        Raises:
+            InputError: The layer runs twice in one pass.
+        """
+        if name in self.maps:
+            raise InputError(f"layer {name}: runs twice in one pass, so no one map is its own. Choose another")
         self.maps[name] = output if output.requires_grad else output.detach().requires_grad_()
         return self.maps[name].clone()
 

@@ -10,8 +10,8 @@ LAST_FEATURES = ("layer4", "inception5b", "features")
 """Where classifiers of torchvision and MONAI have their last feature maps: ResNet, GoogLeNet, all with `features`."""
 
 
-def default_layer(network: nn.Module, head: str | None) -> str:
-    """Name the layer on which a head's maps are usually made.
+def default_layer(network: nn.Module) -> str:
+    """Name the layer on which maps are usually made.
 
     A network of mtseg says so itself (`target_layer`); for a classifier it is the last one with feature maps.
 
@@ -19,7 +19,7 @@ def default_layer(network: nn.Module, head: str | None) -> str:
         InputError: The network is not known.
     """
     if hasattr(network, "target_layer"):
-        return network.target_layer(head)  # type: ignore[operator]
+        return str(network.target_layer)
     known = [name for name in LAST_FEATURES if hasattr(network, name)]
     if not known:
         raise InputError(f"{type(network).__name__}: no layer is known to look at. Name one: {_names(network)}")

@@ -51,8 +51,8 @@ def target_named(
     if asked.kind is Kind.NUMBER:
         _only({"--class": answer, "--against": against, "--probability": probability}, f"are not for {head}, a number")
         return HeadTarget(head, 0)
-    if against and not answer:
-        raise InputError("--against: say with --class against what")
+    if against and (not answer or against == answer):
+        raise InputError("--against: say with --class, another class, against what")
     scale = {Kind.CLASSES: Scale.SOFTMAX, Kind.LABELS: Scale.SIGMOID}[asked.kind] if probability else Scale.LOGIT
     chosen = _index("--class", answer, asked.classes) if answer else None
     other = _index("--against", against, asked.classes) if against else None

@@ -38,7 +38,8 @@ def scorecam(maps: Tensor, image: Tensor, score: Score) -> Tensor:
         axes = tuple(range(2, windows.ndim))
         low, high = windows.amin(axes, keepdim=True), windows.amax(axes, keepdim=True)
         windows = torch.where(high > low, (windows - low) / (high - low), 0)
-        return windows.transpose(0, 1).flatten(0, 1)[:, None] * image.repeat(len(channels), *[1] * (image.ndim - 1))
+        copies = image.repeat(len(channels), *[1] * (image.ndim - 1))
+        return copies * windows.to(image.dtype).transpose(0, 1).flatten(0, 1)[:, None]
 
     weights = torch.cat([score(through(k), rows) for k, rows in _chunks(maps)])
     return weighted(maps.float(), weights.view(maps.shape[1], len(maps)).T.softmax(dim=1))

@@ -29,6 +29,8 @@ def draw(
     """
     with mpl.rc_context({"font.size": 9}), replacing(path) as temporary:
         common, planes = _common(anatomy, normalised), _planes(normalised)
+        if planes != "ortho":  # the place of the one slice
+            common["cut_coords"] = [common["cut_coords"]["xyz".index(planes)]]
         display = plotting.plot_stat_map(normalised, **common, display_mode=planes, transparency=0.6, colorbar=True)
         if np.asanyarray(mask.dataobj).any():
             found = nib.Nifti1Image((np.asanyarray(mask.dataobj) > 0).astype(np.uint8), mask.affine)

@@ -8,9 +8,11 @@ import torch
 from monai.inferers import Inferer, sliding_window_inference
 from torch import Tensor, nn
 
-from mtseg.cam.explainer import Explainer, check_method, ensemble
+from mtseg.cam.explainer import IMAGE_METHODS, Explainer, check_method, ensemble
+from mtseg.cam.hooks import frozen
 from mtseg.cam.methods import GRADIENT_METHODS
 from mtseg.cam.targets import MaskTarget, Scale, Target
+from mtseg.errors import InputError
 from mtseg.keys import Task
 from mtseg.networks.padding import pad_to_multiple
 
@@ -47,7 +49,7 @@ class SubjectExplainer(Inferer):
         infer: Infer,
         target: Target,
         *,
-        method: str = "gradcam",
+        method: str = "hirescam",
         layers: Sequence[str] = (),
         tile: Sequence[int] | None = None,
         mirror: bool = False,
@@ -55,6 +57,8 @@ class SubjectExplainer(Inferer):
         others: Sequence[nn.Module] = (),
     ):
         check_method(method)
+        if layers and method in IMAGE_METHODS:
+            raise InputError(f"layer {', '.join(layers)}: {method} looks at the image itself. Leave it out")
         self.infer = infer
         self.asked = target
         self.method = method
@@ -81,11 +85,12 @@ class SubjectExplainer(Inferer):
             What `infer` returns, averaged over the members, and "cam": (1, layers, *spatial), 0 and above; with
             several members (1, 2 * layers, *spatial), means and standard deviations.
         """
-        image = inputs.as_tensor() if hasattr(inputs, "as_tensor") else inputs
-        answers = self.answers(image, network)
-        self.target = self.asked.resolve(answers)
-        self.score = float(_of_answers(self.target)(answers))
-        self.cam = self.maps(image, network, self.target)
+        with torch.inference_mode(False):
+            image = (inputs.as_tensor() if hasattr(inputs, "as_tensor") else inputs).detach().clone()
+            answers = self.answers(image, network)
+            self.target = self.asked.resolve(answers)
+            self.score = float(_of_answers(self.target)(answers))
+            self.cam = self.maps(image, network, self.target)
         return answers | {"cam": self.cam}
 
     def rehearse(self, network: nn.Module, *, channels: int) -> None:
@@ -100,8 +105,7 @@ class SubjectExplainer(Inferer):
 
     def answers(self, images: Tensor, network: nn.Module) -> dict[str, Tensor]:
         """What a prediction by all members says."""
-        with torch.no_grad():
-            members = [self.infer(images, member) for member in (network, *self.others)]
+        members = [self._predicted(images, member) for member in (network, *self.others)]
         return {name: torch.stack([answers[name] for answers in members]).mean(dim=0) for name in members[0]}
 
     def scores(self, images: Tensor, network: nn.Module) -> Tensor:
@@ -130,7 +134,7 @@ class SubjectExplainer(Inferer):
             if isinstance(target, MaskTarget):
                 part, tiles = replace(target, where=tiles[:, -1] > 0.5), tiles[:, :-1]
             else:  # the same weight as in the prediction
-                weight = (1 - self.infer(tiles, network)[Task.SEG][:, 0]).sum()[None] + 1e-3
+                weight = (1 - self._predicted(tiles, network)[Task.SEG][:, 0]).sum()[None] + 1e-3
             maps = self._whole(tiles, network, part)
             names[:] = maps
             weights.append(weight)
@@ -141,6 +145,11 @@ class SubjectExplainer(Inferer):
         joined = sliding_window_inference(image, size, 1, explain, overlap=0.5, mode="gaussian")
         joined = joined / torch.cat(weights).mean()
         return {name: joined[:, i] for i, name in enumerate(names)}
+
+    def _predicted(self, images: Tensor, member: nn.Module) -> dict[str, Tensor]:
+        # Between MONAI's iterations the network is in training mode: dropout, and statistics that change.
+        with frozen(member), torch.no_grad():
+            return self.infer(images, member)
 
     def _whole(self, image: Tensor, network: nn.Module, target: Target) -> Mapping[str, Tensor]:
         padded, inside = pad_to_multiple(image, network.reduction)  # type: ignore[arg-type]

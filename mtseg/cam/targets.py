@@ -80,20 +80,29 @@ class HeadTarget:
         answer = answer_of(outputs, self.head)
         if answer.ndim != 2:
             raise InputError(f"head '{self.head or ''}': is no vector per image, its shape is {tuple(answer.shape)}")
-        for index in (self.index, self.against):
-            if isinstance(index, int) and not 0 <= index < answer.shape[1]:
-                raise InputError(f"class {index}: head '{self.head or ''}' has the classes 0 to {answer.shape[1] - 1}")
+        classes = answer.shape[1]
         if self.index is None:
             index = answer.argmax(dim=1)
-        elif isinstance(self.index, int):
-            index = torch.full((len(answer),), self.index, device=answer.device)
+        elif isinstance(self.index, Tensor):
+            index = self.index.to(answer.device).clone()
         else:
-            index = self.index.to(answer.device)
+            index = torch.full((len(answer),), int(self.index), device=answer.device)
+        if index.shape != answer.shape[:1]:
+            raise InputError(f"class: {len(index)} indices for {len(answer)} images. Give one for each, or one int")
+        asked = [*index.tolist(), *([] if self.against is None else [int(self.against)])]
+        for one in asked:
+            if not 0 <= one < classes:
+                raise InputError(f"class {one}: head '{self.head or ''}' has the classes 0 to {classes - 1}")
         return replace(self, index=index)
 
     def rows(self, rows: Tensor) -> "HeadTarget":
         """Repeat or select images of a resolved target."""
         return replace(self, index=self.index[rows])  # type: ignore[index]
+
+    @property
+    def voxels(self) -> Tensor | int:
+        """How many numbers the score of each image adds up."""
+        return 1
 
     def flipped(self, axes: Sequence[int]) -> "HeadTarget":
         """The same target for an image mirrored along spatial axes."""
@@ -134,10 +143,23 @@ class MaskTarget:
         logits = answer_of(outputs, self.head)
         if not 0 <= self.index < logits.shape[1]:
             raise InputError(f"class {self.index}: head '{self.head or ''}' has the classes 0 to {logits.shape[1] - 1}")
+        grid = logits[:, 0]
         if isinstance(self.where, Tensor):
-            return replace(self, where=self.where.to(logits.device))
-        everywhere = torch.ones_like(logits[:, 0], dtype=torch.bool)
-        return replace(self, where=logits.argmax(dim=1) == self.index if self.where == "predicted" else everywhere)
+            where = self.where.to(logits.device).clone()
+        elif self.where == "predicted":  # one channel alone is a sigmoid's
+            where = grid > 0 if logits.shape[1] == 1 else logits.argmax(dim=1) == self.index
+        elif self.where == "all":
+            where = torch.ones_like(grid, dtype=torch.bool)
+        else:
+            raise InputError(f"where '{self.where}': there is no such. Choose predicted, all, or give a tensor")
+        if where.shape != grid.shape:
+            raise InputError(f"where: has shape {tuple(where.shape)}, but the mask {tuple(grid.shape)}")
+        return replace(self, where=where)
+
+    @property
+    def voxels(self) -> Tensor:
+        """How many numbers the score of each image adds up, (B,), at least 1."""
+        return self.where.flatten(1).sum(dim=1).clamp(min=1)  # type: ignore[union-attr]
 
     def rows(self, rows: Tensor) -> "MaskTarget":
         """Repeat or select images of a resolved target."""

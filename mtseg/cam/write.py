@@ -30,6 +30,20 @@ from mtseg.tasks import Head, Structures
 GAINS = {"deletion_auc": -1, "insertion_auc": 1, "road": 1}
 """Measures that a random map gets too, and whether more or less is better."""
 
+OURS = (
+    "*_cam*.nii.gz",
+    "*_cam.json",
+    "*_cam.png",
+    "*_cam.html",
+    "group_*",
+    File.EXPLANATIONS,
+    File.EXPLANATIONS_SUMMARY,
+    File.RANDOMISATION,
+    File.REGIONS,
+    File.REGIONS_COMPARED,
+)
+"""What an explanation leaves behind, besides a prediction's files."""
+
 
 class WriteExplanations:
     """Write the maps of each subject and, at the end, the tables; see the output reference.
@@ -67,8 +81,17 @@ class WriteExplanations:
 
     def attach(self, engine: Engine) -> None:
         """Register with the evaluator, after what writes the masks."""
+        engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.write_subject)
         engine.add_event_handler(Events.COMPLETED, self.write_tables)
+
+    def start(self) -> None:
+        """Remove what an earlier explanation left in the folder, which would pass for a part of this one."""
+        self.rows.clear()
+        self.cascades.clear()
+        for pattern in OURS:
+            for path in self.folder.glob(str(pattern)):
+                path.unlink()
 
     def write_subject(self, engine: Engine) -> None:
         """Write the files of a batch of one subject."""
@@ -95,11 +118,12 @@ class WriteExplanations:
             row |= checked
             self.cascades.append(cascade.assign(**{Column.SUBJECT.value: subject}))
         self.rows.append(row)
+        # After each subject, so that an interrupted run has the table of what it did.
+        write_table(pd.DataFrame(self.rows), self.folder / File.EXPLANATIONS)
 
     def write_tables(self) -> None:
-        """Write the subjects' table, its means, and the tables of the checks."""
+        """Write the means over subjects, and the table of the randomisation."""
         table = pd.DataFrame(self.rows)
-        write_table(table, self.folder / File.EXPLANATIONS)
         measures = table.drop(columns=[Column.SUBJECT, "head", "answer", "score"])
         if self.faithfulness:
             for name, sign in GAINS.items():

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import nibabel as nib
 
-from mtseg.cam.atlas import read_atlas
+from mtseg.cam.atlas import canonical, read_atlas
 from mtseg.cam.group import compare_regions, mean_maps, subject_regions
 from mtseg.cam.peaks import peak_table
 from mtseg.data import Cohort
+from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.files import replacing, write_table
-from mtseg.keys import Column, File
+from mtseg.keys import Column, File, Key
 from mtseg.tasks import Head, Kind
 
 EVERYBODY = "all"
@@ -55,6 +56,28 @@ def write_group(
         known = table[table[Column.SUBJECT].isin(shown)]
         compared = compare_regions(known, class_of, classes=(first, others[0]))
         write_table(compared, folder / File.REGIONS_COMPARED)
+
+
+def check_atlas(atlas: str | os.PathLike, *, cohort: Cohort, sequences: Sequence[str]) -> None:
+    """Read the atlas, and look whether every subject lies in its space.
+
+    Raises:
+        InputError: The atlas cannot be read.
+        ProblemsError: Subjects lie elsewhere.
+    """
+    regions, problems = read_atlas(atlas), []
+    for record in cohort.records(sequences=sequences):
+        path = next((p for p in record[Key.IMAGE] if p and p.lower().endswith((".nii", ".nii.gz"))), None)
+        if path is None:
+            continue
+        image = nib.load(path)
+        try:
+            regions.on_grid(canonical(image.slicer[..., 0] if image.ndim == 4 else image))
+        except InputError as error:
+            what, _, remedy = str(error).removeprefix(f"{path}: ").rpartition(". ")
+            problems.append(Problem(record[Key.SUBJECT], path, what, remedy))
+    if problems:
+        raise ProblemsError(problems)
 
 
 def _classes(cohort: Cohort, head: Head | None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`mtseg cohort`: check a table, divide it into folds, or make one from a folder."""
+"""`mtseg cohort`: check a table, divide it into folds, make one from a folder, or add fMRI maps to one."""
 
 from __future__ import annotations
 
@@ -108,6 +108,53 @@ def from_decathlon(
         table = add_volume_class(table, column=volume_class, below_mm3=below_mm3)
     write_cohort(table, out)
     typer.echo(f"{out}: {len(table)} rows, columns {', '.join(table.columns)}")
+
+
+@app.command()
+def fmri_maps(
+    table: Table,
+    column: Annotated[str, typer.Option(help="Column of the 4D runs: bold, or bold_...")],
+    maps: Annotated[
+        list[str], typer.Option("--map", help="alff, falff, malff, mfalff, reho, connectivity_r, ...; repeatable.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the maps and the new table.")],
+    brain_mask: Annotated[
+        str | None, typer.Option(help="Column of brain masks; without it they are computed from the runs.")
+    ] = None,
+    tr: Annotated[float | None, typer.Option(help="Repetition time in s, instead of the headers'.")] = None,
+    band: Annotated[tuple[float, float], typer.Option(help="Frequencies of ALFF and fALFF, Hz.")] = (0.01, 0.08),
+    neighbours: Annotated[int, typer.Option(help="Voxels that ReHo compares: 7, 19 or 27.")] = 27,
+    seed: Annotated[
+        list[str] | None, typer.Option(help="NAME=X,Y,Z,RADIUS (mm) or NAME=LABELS.nii.gz:NUMBER; repeatable.")
+    ] = None,
+    confounds: Annotated[
+        str | None, typer.Option(help="Column of tables of confounds, taken out before reho and connectivity.")
+    ] = None,
+    regressor: Annotated[
+        list[str] | None, typer.Option(help="Column of these tables to use; repeatable; without it all.")
+    ] = None,
+    band_pass: Annotated[
+        tuple[float, float] | None, typer.Option(help="Frequencies kept for reho and connectivity, Hz.")
+    ] = None,
+) -> None:
+    """Make maps of 4D fMRI runs, and a table that has them as columns."""
+    from mtseg.data.fmri import parse_seeds, write_fmri_maps
+
+    written = write_fmri_maps(
+        table,
+        column=column,
+        maps=maps,
+        out=out,
+        brain_mask=brain_mask,
+        tr_s=tr,
+        band_hz=band,
+        neighbours=neighbours,
+        seeds=parse_seeds(seed or ()),
+        confounds=confounds,
+        regressors=regressor or (),
+        band_pass_hz=band_pass,
+    )
+    typer.echo(written)
 
 
 def _show(problems: Sequence[Problem], *, folder: Path) -> None:

@@ -103,10 +103,12 @@ class JointNet(nn.Module):
                 answers[f"{Task.SEG}_{level}"] = self.mask_layers[level](decoded[level])
         return answers
 
-    def target_layer(self, head: str | None) -> str:
-        """Name the layer on which maps are made: the bottleneck for a head, the finest decoded one for the mask."""
-        if head == Task.SEG:
-            return f"decoder.levels.{len(self.decoder.levels) - 1}"
+    @property
+    def target_layer(self) -> str:
+        """The layer on which maps are made, of a head or of the mask: the bottleneck.
+
+        On the last decoded level the mask's map would be the mask itself: a 1x1 convolution is all that follows.
+        """
         return f"encoder.levels.{len(self.encoder.levels) - 1}"
 
     def check_size(self, size: Sequence[int]) -> None:

@@ -13,7 +13,7 @@ from mtseg.errors import InputError
 def test_masks_of_others_are_not_overwritten(tiny, trained):
     before = {path: path.read_bytes() for path in tiny.table.parent.glob("*_mask.nii.gz")}
     assert before
-    with pytest.raises(InputError, match="holds masks that a prediction could overwrite"):
+    with pytest.raises(InputError, match="holds masks or maps that could be overwritten"):
         predict(str(trained), cohort=tiny.table, out=tiny.table.parent)
     assert {path: path.read_bytes() for path in before} == before
 

@@ -147,10 +147,11 @@ def test_a_training_older_than_the_maps_is_explained_on_the_inputs_grid(tiny, tr
     [
         ({"method": "magic"}, "method 'magic': there is no such"),
         ({"head": "grade"}, "--head grade: there is no such. Choose one of outcome, seg"),
-        ({"layers": ["top"]}, "There are: encoder, encoder.levels"),
+        ({"layers": ["top"]}, "There are: encoder, encoder.gate"),
         ({"layers": ["heads.outcome"]}, "its output is no feature map"),
         ({"layers": ["decoder.levels.0"]}, "the target does not depend on it"),
-        ({"atlas": "nowhere.nii.gz"}, "nowhere.nii.gz: cannot be read"),
+        ({"layers": ["encoder.levels.0"], "method": "occlusion"}, "occlusion looks at the image itself"),
+        ({"atlas": "nowhere.nii.gz"}, "nowhere.nii.gz or its names: cannot be read"),
     ],
 )
 def test_what_is_refused_leaves_nothing(options, message, tiny, trained, tmp_path):

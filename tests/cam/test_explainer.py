@@ -195,7 +195,7 @@ def test_the_default_layer_of_each_kind_of_head():
     network, x = joint(), torch.randn(1, 1, 8, 8, 8)
     with Explainer(network) as explain:
         assert [*explain(x, HeadTarget("age", 0)).maps] == ["encoder.levels.2"]
-        assert [*explain(x, MaskTarget(1)).maps] == ["decoder.levels.1"]
+        assert [*explain(x, MaskTarget(1)).maps] == ["encoder.levels.2"]
     with Explainer(nn.Conv2d(1, 1, 1)) as explain, pytest.raises(InputError, match="no layer is known"):
         explain(torch.zeros(1, 1, 2, 2), MaskTarget(0, None))
 
@@ -274,6 +274,10 @@ def test_third_party_networks():
         (lambda x: explained(x, HeadTarget("cls"), method="guess"), "Choose one of gradcam"),
         (lambda x: explained(x, HeadTarget("cls"), layers=["decoder.levels.1"]), "does not depend on it"),
         (lambda x: explained(x, HeadTarget("cls"), layers=["heads.cls.linear"]), "no feature map"),
+        (lambda x: explained(x, HeadTarget("cls", torch.tensor([0, 1]))), "2 indices for 1 images"),
+        (lambda x: explained(x, HeadTarget("cls", torch.tensor([7]))), "class 7: head 'cls' has the classes 0 to 1"),
+        (lambda x: explained(x, MaskTarget(1, where="here")), "where 'here': there is no such"),
+        (lambda x: explained(x, MaskTarget(1, where=torch.ones(1, 1, 8, 8, 8))), "where: has shape"),
         (lambda x: explained(x * torch.nan, HeadTarget("cls")), "not a finite number"),
     ],
 )

@@ -36,7 +36,7 @@ def test_a_size_that_the_strides_do_not_divide(target):
     else:
         direct = target
     with Explainer(network()) as explainer:
-        expected = next(iter(explainer(padded, direct, method="gradcam").maps.values()))[:, :9, :, :7]
+        expected = next(iter(explainer(padded, direct).maps.values()))[:, :9, :, :7]
     _, output = explain(x, target)
     torch.testing.assert_close(output["cam"][:, 0], expected)
 
@@ -66,8 +66,7 @@ class Bright(nn.Module):
         nn.init.ones_(self.layer.weight)
         nn.init.constant_(self.layer.bias, -1.0)
 
-    def target_layer(self, head):
-        return "layer"
+    target_layer = "layer"
 
     def forward(self, x):
         found = self.layer(x).relu()
@@ -123,6 +122,7 @@ def test_names_become_targets():
         ({"where": "all"}, "--where: is for --head seg"),
         ({"answer": "good", "against": "bad"}, "--against bad: there is no such"),
         ({"against": "good"}, "--against: say with --class"),
+        ({"answer": "good", "against": "good"}, "--against: say with --class"),
     ],
 )
 def test_names_that_there_are_not(options, message):
@@ -142,8 +142,7 @@ class Sides(nn.Module):
         nn.init.ones_(self.layer.weight)
         nn.init.zeros_(self.layer.bias)
 
-    def target_layer(self, head):
-        return "layer"
+    target_layer = "layer"
 
     def forward(self, x):
         found = self.layer(x)
@@ -159,3 +158,16 @@ def test_a_mirrored_left_structure_is_a_right_one():
     _, both = explain(x, MaskTarget(1), mirror=True, swapped=(0, 2, 1), **options)
     assert plain["cam"].sum() > 0
     torch.testing.assert_close(both["cam"], plain["cam"])
+
+
+def test_a_caller_in_inference_mode_and_a_network_in_training_mode():
+    x, member = torch.randn(1, 1, 8, 8, 8), network()
+    _, expected = explain(x, HeadTarget("cls"), member=member)
+    statistics = member.pool.volumes.mean.clone()
+    with torch.inference_mode():
+        subject, output = explain(x, HeadTarget("cls"), member=member.train())
+    torch.testing.assert_close(output["cam"], expected["cam"])
+    torch.testing.assert_close(output["cls"], expected["cls"])
+    assert subject.scores(x, member) == output["cls"].amax()
+    assert torch.equal(member.pool.volumes.mean, statistics)
+    assert member.training

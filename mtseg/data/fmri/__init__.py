@@ -2,7 +2,7 @@
 
 from mtseg.data.fmri.alff import alff_falff
 from mtseg.data.fmri.cohort import write_fmri_maps
-from mtseg.data.fmri.connectivity import Region, Sphere, connectivity, parse_seed, seed_voxels
+from mtseg.data.fmri.connectivity import Region, Sphere, connectivity, parse_seeds, seed_voxels
 from mtseg.data.fmri.maps import FmriMap, MapRecipe, compute_maps
 from mtseg.data.fmri.reho import reho
 from mtseg.data.fmri.run import Run, read_run
@@ -16,7 +16,7 @@ __all__ = [
     "alff_falff",
     "compute_maps",
     "connectivity",
-    "parse_seed",
+    "parse_seeds",
     "read_run",
     "reho",
     "seed_voxels",

@@ -25,12 +25,14 @@ def alff_falff(series: np.ndarray, *, tr_s: float, band_hz: tuple[float, float] 
     """Compute ALFF and fALFF of each time course x of N volumes.
 
     With X the discrete Fourier transform of x less its linear trend, the amplitude at k / (N · TR) is 2 |X_k| / N, the
-    square root of the power and that of DPABI: A for a wave of amplitude A at that frequency. ALFF is the mean of the
-    amplitudes in the band, edges included; fALFF their sum divided by the sum over k = 1 to N/2, all frequencies above
-    0. So of one wave of amplitude A whose frequency is one of the n in the band, ALFF = A / n and fALFF = 1; of one
-    outside it both are 0. (That is exact if the wave is symmetric about the run's middle. Any other has a slope that
-    the detrending takes with it.) Nothing is filtered before, and no zeros are appended: DPABI does so up to a power
-    of two, so it differs a little if N is none.
+    square root of the power and that of DPABI: A for a wave of amplitude A at that frequency (2 A at k = N/2). ALFF is
+    the mean of the amplitudes in the band, edges included; fALFF is their sum divided by that over k = 1 to N/2, all
+    frequencies above 0.
+
+    So of one wave of amplitude A whose frequency is one of the n in the band, ALFF = A / n and fALFF = 1; of one
+    outside it both are 0. That is exact if the wave is symmetric about the run's middle; any other has a slope that
+    the detrending takes with it. Nothing is filtered before, and no zeros are appended: DPABI appends them up to a
+    power of two, so it differs a little if N is none.
 
     A time course that is constant or a straight line, up to the rounding of float32, has 0 for both.
 

@@ -67,14 +67,15 @@ def _check_run(
             if band and (name == "band-pass" or any(one in AMPLITUDES for one in recipe.maps)):
                 with noting(problems, bold):
                     band_bins(volumes, tr_s=tr_s, band_hz=band)
-    mask: np.ndarray | None = np.ones(image.shape[:3], bool)
+    mask = np.ones(image.shape[:3], bool)  # if it is still to be computed
     if run.brain_mask:
-        mask = None
+        before = len(problems)
         with noting(problems, Scan(run.subject, "brain mask", run.brain_mask)):
             mask = read_brain_mask(run.brain_mask, like=image)
+        with_seeds = with_seeds and len(problems) == before
     if run.confounds:
         with noting(problems, Scan(run.subject, "confounds", run.confounds)):
             read_confounds(run.confounds, volumes=volumes, regressors=recipe.regressors)
-    for seed in recipe.seeds.values() if with_seeds and mask is not None else ():
+    for seed in recipe.seeds.values() if with_seeds else ():
         with noting(problems, bold):
             seed_voxels(seed, mask, image.affine)

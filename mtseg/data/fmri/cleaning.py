@@ -39,9 +39,10 @@ def clean_in_place(
             standardize=None,
             confounds=confounds,
             filter="butterworth" if band_pass_hz else False,
-            high_pass=low,
+            high_pass=low or None,
             low_pass=high,
             t_r=tr_s,
+            butterworth__copy=True,  # by default each course is filtered by itself, which takes twenty times as long
         ).T
         cleaned[courses.min(axis=1) == courses.max(axis=1)] = 0  # not what rounding makes of them
         series[chunk] = cleaned

@@ -20,7 +20,6 @@ from mtseg.data.fmri.cleaning import read_confounds
 from mtseg.data.fmri.connectivity import Region, Sphere
 from mtseg.data.fmri.maps import MapRecipe, compute_maps
 from mtseg.data.fmri.problems import noting
-from mtseg.data.fmri.reho import Neighbours
 from mtseg.data.fmri.run import read_run
 from mtseg.data.tables import write_cohort
 from mtseg.errors import InputError, Problem, ProblemsError
@@ -40,7 +39,7 @@ def write_fmri_maps(
     brain_mask: str | None = None,
     tr_s: float | None = None,
     band_hz: tuple[float, float] = BAND_HZ,
-    neighbours: Neighbours = 27,
+    neighbours: int = 27,
     seeds: Mapping[str, Sphere | Region] | None = None,
     confounds: str | None = None,
     regressors: Sequence[str] = (),
@@ -58,7 +57,7 @@ def write_fmri_maps(
         brain_mask: Column of brain masks on the runs' grids; by default a mask is computed of each run.
         tr_s: Repetition time of all runs, s; by default each header's.
         band_hz: Lowest and highest frequency of ALFF and fALFF.
-        neighbours: Courses that ReHo compares.
+        neighbours: Courses that ReHo compares: 7, 19 or 27.
         seeds: For the connectivity maps, by name.
         confounds: Column of tables whose columns are taken out of the courses before ReHo and connectivity.
         regressors: Columns of these tables to use; by default all.
@@ -103,8 +102,8 @@ def write_fmri_maps(
 
     table = cohort.table.copy()
     for name in recipe.names:
-        paths = {run.subject: str(_path(out, run.subject, name)) for run in runs}
-        table[name] = pd.Series([paths.get(s) for s in table[Column.SUBJECT]], index=table.index, dtype=object)
+        paths = [str(_path(out, run.subject, name)) for run in runs]
+        table[name] = pd.Series(paths, index=with_run.table.index, dtype=object)  # other rows stay missing
     write_cohort(table, out / TABLE)
     return out / TABLE
 
@@ -125,6 +124,8 @@ def _path(out: Path, subject: str, name: str) -> Path:
 
 def _clashes(cohort: Cohort, recipe: MapRecipe, out: Path, *, subjects: Sequence[str]) -> Iterator[Problem]:
     """What the maps would replace."""
+    if out.exists() and not out.is_dir():
+        yield Problem("", str(out), "is no folder", "Choose another one (--out)")
     for name in recipe.names:
         if name in cohort.table:
             yield Problem("", name, "the table has this column already", "Rename or remove it, or leave out the map")

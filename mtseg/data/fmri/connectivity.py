@@ -2,7 +2,9 @@
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import nibabel as nib
@@ -58,9 +60,13 @@ class Region:
         """Read where the region is, 1 inside and 0 outside.
 
         Raises:
-            ProblemsError: The image is not 3D, or has no such region.
+            ProblemsError: There is no such file, the image is not 3D, or has no such region.
             OSError, EOFError, zlib.error, ImageFileError: It cannot be read.
         """
+        if not Path(self.labels).is_file():
+            raise refusal(
+                self.labels, "there is no such file", "Correct the seed's path (relative to the working folder)"
+            )
         image = nib.load(self.labels)
         inside = np.rint(np.asarray(image.dataobj)) == self.code
         if inside.ndim != 3 or not inside.any():
@@ -134,29 +140,39 @@ def seed_voxels(seed: Sphere | Region, mask: np.ndarray, affine: np.ndarray) -> 
     return found
 
 
-def parse_seed(text: str) -> tuple[str, Sphere | Region]:
-    """Read a seed's name and place as they are typed.
+def parse_seeds(texts: Iterable[str]) -> dict[str, Sphere | Region]:
+    """Read seeds' names and places as they are typed.
 
-    >>> parse_seed("pcc=0,-52,26,6")
-    ('pcc', Sphere(centre_mm=(0.0, -52.0, 26.0), radius_mm=6.0))
-    >>> parse_seed("hippocampus=atlas/aal.nii.gz:4101")
-    ('hippocampus', Region(labels='atlas/aal.nii.gz', code=4101))
+    >>> parse_seeds(["pcc=0,-52,26,6"])
+    {'pcc': Sphere(centre_mm=(0.0, -52.0, 26.0), radius_mm=6.0)}
+    >>> parse_seeds(["amygdala=atlas/aal.nii.gz:4201"])
+    {'amygdala': Region(labels='atlas/aal.nii.gz', code=4201)}
 
     Raises:
-        InputError: It is neither.
+        InputError: One is neither, or two have one name.
     """
-    name, _, place = text.partition("=")
+    seeds: dict[str, Sphere | Region] = {}
+    for text in texts:
+        name, _, place = text.partition("=")
+        if name in seeds:
+            raise InputError(f"--seed {text}: there is another seed of this name. Give each its own")
+        # The name becomes part of a file's name.
+        seed = _parse_place(place) if re.fullmatch(r"[A-Za-z0-9-]+", name) else None
+        if seed is None:
+            raise InputError(
+                f"--seed {text}: neither NAME=X,Y,Z,RADIUS (mm) nor NAME=LABELS.nii.gz:NUMBER. "
+                "The name may have letters, digits and hyphens"
+            )
+        seeds[name] = seed
+    return seeds
+
+
+def _parse_place(place: str) -> Sphere | Region | None:
     labels, _, code = place.rpartition(":")
     try:
-        if re.fullmatch(r"[A-Za-z0-9-]+", name):  # becomes part of a file's name
-            if labels:
-                return name, Region(labels, int(code))
-            x, y, z, radius = map(float, place.split(","))
-            if math.isfinite(x + y + z) and 0 < radius < math.inf:
-                return name, Sphere((x, y, z), radius)
+        if labels:
+            return Region(labels, int(code))
+        x, y, z, radius = map(float, place.split(","))
     except ValueError:
-        pass
-    raise InputError(
-        f"--seed {text}: neither NAME=X,Y,Z,RADIUS (mm) nor NAME=LABELS.nii.gz:NUMBER. "
-        "The name may have letters, digits and hyphens"
-    )
+        return None
+    return Sphere((x, y, z), radius) if math.isfinite(x + y + z) and 0 < radius < math.inf else None

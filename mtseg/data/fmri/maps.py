@@ -9,7 +9,7 @@ import numpy as np
 from mtseg.data.fmri.alff import BAND_HZ, alff_falff
 from mtseg.data.fmri.cleaning import clean_in_place
 from mtseg.data.fmri.connectivity import Region, Sphere, connectivity, seed_voxels
-from mtseg.data.fmri.reho import TOUCHING, Neighbours, reho
+from mtseg.data.fmri.reho import TOUCHING, reho
 from mtseg.data.fmri.run import Run
 from mtseg.data.fmri.tr import TR_S
 from mtseg.errors import Problem, ProblemsError
@@ -51,7 +51,7 @@ class MapRecipe:
 
     maps: tuple[str, ...]
     band_hz: tuple[float, float] = BAND_HZ
-    neighbours: Neighbours = 27
+    neighbours: int = 27
     seeds: Mapping[str, Sphere | Region] = field(default_factory=dict)
     band_pass_hz: tuple[float, float] | None = None
     confounds: bool = False
@@ -72,7 +72,7 @@ class MapRecipe:
         if bool(self.seeds) != any(name in CONNECTIVITY for name in self.maps):
             what = "seeds and connectivity maps belong together"
             found.append(("seed", what, f"Name a seed and --map {' or '.join(CONNECTIVITY)}, or neither"))
-        if self.cleans and {*self.maps} <= {*AMPLITUDES}:
+        if self.cleans and not {FmriMap.REHO, *CONNECTIVITY}.intersection(self.maps):
             what = "confounds and band-pass go for reho and connectivity only; ALFF would lose what it is a share of"
             found.append(("cleaning", what, "Leave it out, or ask for one of these maps"))
         if self.regressors and not self.confounds:

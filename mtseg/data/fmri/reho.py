@@ -1,20 +1,16 @@
 """Regional homogeneity: how alike the time courses of neighbours are."""
 
-from typing import Literal
-
 import numpy as np
 from scipy.ndimage import convolve, generate_binary_structure
 from scipy.stats import rankdata
 
 from mtseg.data.fmri.chunks import voxel_chunks
 
-Neighbours = Literal[7, 19, 27]
-
-TOUCHING: dict[int, int] = {7: 1, 19: 2, 27: 3}
+TOUCHING = {7: 1, 19: 2, 27: 3}
 """How many axes a neighbour may be off along: it shares a face, also an edge, also a corner."""
 
 
-def reho(series: np.ndarray, mask: np.ndarray, *, neighbours: Neighbours = 27) -> np.ndarray:
+def reho(series: np.ndarray, mask: np.ndarray, *, neighbours: int = 27) -> np.ndarray:
     """Compute Kendall's coefficient of concordance W of each voxel and its neighbours inside the mask.
 
     The K courses (fewer than `neighbours` at the mask's border) are ranked over time, tied values sharing the mean of
@@ -28,7 +24,7 @@ def reho(series: np.ndarray, mask: np.ndarray, *, neighbours: Neighbours = 27) -
     Args:
         series: (voxels, volumes), finite.
         mask: (X, Y, Z) bool, True in as many voxels.
-        neighbours: How many courses a region has, the voxel's own included.
+        neighbours: How many courses a region has, the voxel's own included: 7, 19 or 27.
 
     Returns:
         (voxels,) float32.
