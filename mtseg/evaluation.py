@@ -102,7 +102,7 @@ def write_evaluation(
         cases=cases,
         summary=summary,
         history=read_table(history) if history and Path(history).is_file() else None,
-        images={record[Key.SUBJECT]: record[Key.IMAGE][0] for record in records},
+        images={record[Key.SUBJECT]: next((path for path in record[Key.IMAGE] if path), "") for record in records},
         references={record[Key.SUBJECT]: record[Key.MASK] for record in records},
         masks=masks,
         structures=structures,

@@ -16,12 +16,14 @@ class Description:
 
     Attributes:
         sequences: Image columns, in the order of the network's channels.
+        optional: Those of them that a subject may lack.
         structures: The mask's structures.
         heads: The network's heads.
         has_weights: Whether trained weights lie in the bundle.
     """
 
     sequences: tuple[str, ...]
+    optional: tuple[str, ...]
     structures: Structures
     heads: tuple[Head, ...]
     has_weights: bool
@@ -56,6 +58,7 @@ def describe(name: str) -> Description:
     config = load_config(folder / "configs" / "train.yaml", root=root())
     return Description(
         sequences=tuple(config["sequences"]),
+        optional=tuple(config.get("optional_sequences", ())),
         structures=Structures(config["structures"]),
         heads=heads_from(config["heads"]),
         has_weights=(folder / "models" / File.WEIGHTS).is_file(),

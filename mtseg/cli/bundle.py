@@ -11,11 +11,11 @@ app = typer.Typer(no_args_is_help=True, help="List bundles and check that they a
 def list_() -> None:
     """List the bundles with what they need and answer."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from mtseg.bundle import describe, names
 
-    table = Table("bundle", "sequences", "structures", "heads", "weights", box=None)
+    table = Table(Column("bundle", no_wrap=True), "sequences", "structures", "heads", "weights", box=None)
     for name in names():
         about = describe(name)
         structures = about.structures.names

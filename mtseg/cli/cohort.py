@@ -36,13 +36,17 @@ def check(
 
     cohort = read_cohort(table)
     asked: dict[str, Any] = {"sequences": sequence}
+    optional: tuple[str, ...] = ()
     if bundle:
         from mtseg.bundle import describe
 
         about = describe(bundle)
+        optional = about.optional
         asked = {"sequences": sequence or about.sequences, "structures": about.structures, "heads": about.heads}
     if asked["sequences"]:  # read as training does; what the table lacks is a line in the list
-        cohort = read_cohort(table, sequences=[name for name in asked["sequences"] if name in cohort.table])
+        present = [name for name in asked["sequences"] if name in cohort.table]
+        cohort = read_cohort(table, sequences=present, optional=[name for name in optional if name in present])
+        asked["sequences"] = [name for name in asked["sequences"] if name in present or name not in optional]
     problems = check_cohort(cohort, folds=folds, deep=deep, **asked)
     _show(problems, folder=cohort.path.parent)
     fatal = sum(problem.fatal for problem in problems)

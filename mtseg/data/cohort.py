@@ -28,12 +28,14 @@ class Cohort:
         path: The file that the table was read from.
         sequences: Columns that hold images, in the table's order.
         targets: Columns that can be predicted: all that are neither images nor reserved.
+        optional: Those of `sequences` that a subject, or everybody, may lack.
     """
 
     table: pd.DataFrame
     path: Path
     sequences: tuple[str, ...]
     targets: tuple[str, ...]
+    optional: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.table)
@@ -124,6 +126,7 @@ def read_cohort(
         path=path,
         sequences=tuple(pictures if sequences is None else sequences),
         targets=tuple(name for name in table.columns if name not in reserved.union(pictures, sequences or ())),
+        optional=tuple(optional),
     )
     cohort._need(cohort.sequences)
     for name in {*pictures, *cohort.sequences, Column.MASK.value}.intersection(table.columns):

@@ -35,8 +35,8 @@ def _needed_columns(
     needed += [(Column.MASK.value, "mask of the structures")] if structures is not None else []
     needed += [(head.name, "target") for head in heads]
     for name, role in needed:
-        fatal = role == "sequence"
-        so = "" if fatal else ", so nothing is learnt or scored for it"
+        fatal = role == "sequence" and name not in cohort.optional
+        so = "" if role == "sequence" else ", so nothing is learnt or scored for it"
         if name not in cohort.table:
             remedy = f"Add or rename a column; the table has {columns}"
             yield Problem("", str(cohort.path), f"there is no column '{name}' ({role}){so}", remedy, fatal)
