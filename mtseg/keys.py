@@ -53,5 +53,6 @@ class File(StrEnum):
     EXPLANATIONS_SUMMARY = "explanations_summary.tsv"
     REGIONS = "regions.tsv"
     REGIONS_COMPARED = "regions_compared.tsv"
+    CURVES = "faithfulness_curves.tsv"
     RANDOMISATION = "randomisation.tsv"
     WEIGHTS = "model.pt"

@@ -1,6 +1,7 @@
 """All checks of one subject's map in one call."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import ceil
 
 import pandas as pd
@@ -15,9 +16,23 @@ CHUNK = 4
 """Changed images that go through the network together."""
 
 
-def check_map(
-    explainer: SubjectExplainer, network: nn.Module, image: Tensor, *, seed: int
-) -> tuple[dict[str, float], pd.DataFrame]:
+@dataclass(frozen=True)
+class MapChecks:
+    """What the checks of one subject's map found.
+
+    Attributes:
+        row: Columns of the table of explanations: each measure, and the same of a random map of the bottleneck's
+            resolution.
+        curves: Columns fraction, deletion, insertion, deletion_random, insertion_random: the score, step by step.
+        cascade: Table of the randomisation, see `cascading_randomisation`.
+    """
+
+    row: dict[str, float]
+    curves: pd.DataFrame
+    cascade: pd.DataFrame
+
+
+def check_map(explainer: SubjectExplainer, network: nn.Module, image: Tensor, *, seed: int) -> MapChecks:
     """Check the map of the subject that was explained last, that of the first layer.
 
     Args:
@@ -25,10 +40,6 @@ def check_map(
         network: The first member. Weights are randomised in it only, and noise is added for it only.
         image: (C, *spatial), as it went into the network, on any device.
         seed: Of the random map; another one for each subject, so that a mean over subjects is one over random maps.
-
-    Returns:
-        Columns of the table of explanations (each measure, and the same of a random map of the bottleneck's
-        resolution), and the table of the randomisation.
     """
 
     def first_layer(one: Tensor, member: nn.Module) -> Tensor:
@@ -43,14 +54,17 @@ def check_map(
     image = image.to(explainer.cam.device)
     coarse = [ceil(n / r) for n, r in zip(image.shape[1:], network.reduction, strict=True)]  # type: ignore[arg-type]
     rivals = {"": explainer.cam[0, 0], "_random": random_attribution(image.shape[1:], coarse=coarse, seed=seed)}
-    row = {
-        f"{name}{suffix}": value
-        for suffix, rival in rivals.items()
-        for name, value in measure_faithfulness(score, image, rival.to(image), chunk=CHUNK).row().items()
+    found = {
+        suffix: measure_faithfulness(score, image, rival.to(image), chunk=CHUNK) for suffix, rival in rivals.items()
     }
+    row = {f"{name}{suffix}": value for suffix, one in found.items() for name, value in one.row().items()}
+    curves = {"fraction": found[""].fractions}
+    for suffix, one in found.items():
+        curves |= {f"deletion{suffix}": one.deletion, f"insertion{suffix}": one.insertion}
     row["max_sensitivity"] = max_sensitivity(explain, image, chunk=CHUNK)
     cascade = cascading_randomisation(network, _only(first_layer, image))
-    return row | {"randomised_spearman": float(cascade["spearman"].iloc[-1])}, cascade
+    row["randomised_spearman"] = float(cascade["spearman"].iloc[-1])
+    return MapChecks(row, pd.DataFrame(curves), cascade)
 
 
 def _only(explain: Callable[[Tensor, nn.Module], Tensor], image: Tensor) -> Callable[[nn.Module], Tensor]:

@@ -18,6 +18,8 @@ def default_layer(network: nn.Module) -> str:
     Raises:
         InputError: The network is not known.
     """
+    if isinstance(getattr(network, "module", None), nn.Module):  # DataParallel and the like
+        return f"module.{default_layer(network.module)}"  # type: ignore[arg-type]
     if hasattr(network, "target_layer"):
         return str(network.target_layer)
     known = [name for name in LAST_FEATURES if hasattr(network, name)]

@@ -39,6 +39,7 @@ OURS = (
     File.EXPLANATIONS,
     File.EXPLANATIONS_SUMMARY,
     File.RANDOMISATION,
+    File.CURVES,
     File.REGIONS,
     File.REGIONS_COMPARED,
 )
@@ -77,7 +78,7 @@ class WriteExplanations:
         self.heads = {head.name: head for head in heads}
         self.faithfulness = faithfulness
         self.rows: list[dict[str, Any]] = []
-        self.cascades: list[pd.DataFrame] = []
+        self.checks: dict[str, list[pd.DataFrame]] = {}
 
     def attach(self, engine: Engine) -> None:
         """Register with the evaluator, after what writes the masks."""
@@ -88,7 +89,7 @@ class WriteExplanations:
     def start(self) -> None:
         """Remove what an earlier explanation left in the folder, which would pass for a part of this one."""
         self.rows.clear()
-        self.cascades.clear()
+        self.checks.clear()
         for pattern in OURS:
             for path in self.folder.glob(str(pattern)):
                 path.unlink()
@@ -112,23 +113,24 @@ class WriteExplanations:
         row = {Column.SUBJECT.value: subject, "head": about["head"], "answer": about["answer"]}
         row |= {"score": self.explainer.score} | self._agreement(subject, normalised[..., 0])
         if self.faithfulness:
-            checked, cascade = check_map(
-                self.explainer, engine.network, sample[Key.IMAGE].as_tensor(), seed=len(self.rows)
-            )
-            row |= checked
-            self.cascades.append(cascade.assign(**{Column.SUBJECT.value: subject}))
+            image = sample[Key.IMAGE].as_tensor()
+            checks = check_map(self.explainer, engine.network, image, seed=len(self.rows))
+            row |= checks.row
+            for name, table in {File.CURVES: checks.curves, File.RANDOMISATION: checks.cascade}.items():
+                self.checks.setdefault(name, []).append(table.assign(**{Column.SUBJECT.value: subject}))
         self.rows.append(row)
         # After each subject, so that an interrupted run has the table of what it did.
         write_table(pd.DataFrame(self.rows), self.folder / File.EXPLANATIONS)
 
     def write_tables(self) -> None:
-        """Write the means over subjects, and the table of the randomisation."""
+        """Write the means over subjects, and the tables of the checks."""
         table = pd.DataFrame(self.rows)
         measures = table.drop(columns=[Column.SUBJECT, "head", "answer", "score"])
         if self.faithfulness:
             for name, sign in GAINS.items():
                 measures[f"{name}_gain"] = sign * (measures[name] - measures[f"{name}_random"])
-            write_table(pd.concat(self.cascades), self.folder / File.RANDOMISATION)
+            for name, tables in self.checks.items():
+                write_table(pd.concat(tables), self.folder / name)
         write_table(means_table(measures), self.folder / File.EXPLANATIONS_SUMMARY)
 
     def _about(self, network: nn.Module) -> dict[str, Any]:

@@ -233,7 +233,7 @@ def test_refused_atlases(tmp_path):
     with pytest.raises(InputError, match="2001 named twice"):
         read_atlas(tmp_path / "a.nii.gz", tmp_path / "c.txt")
     for name in ("absent.nii.gz", "c.txt"):
-        with pytest.raises(InputError, match=f"{name}: cannot be read"):
+        with pytest.raises(InputError, match=f"{name} or its names: cannot be read"):
             read_atlas(tmp_path / name, tmp_path / "c.txt")
 
 

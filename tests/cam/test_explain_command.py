@@ -67,6 +67,10 @@ def test_the_checks_of_each_map_and_their_means(explained):
     gain = (table["insertion_auc"] - table["insertion_auc_random"]).mean()
     assert summary.loc["insertion_auc_gain", "value"] == pytest.approx(gain, abs=1e-5)
     assert summary.loc["insertion_auc", "n"] == 4
+    curves = read_table(explained / "faithfulness_curves.tsv")
+    for subject, curve in curves.groupby("participant_id"):
+        area = np.trapezoid(curve["insertion"], curve["fraction"])
+        assert area == pytest.approx(table.set_index("participant_id").loc[subject, "insertion_auc"], abs=1e-5)
     stages = read_table(explained / "randomisation.tsv")
     assert stages.groupby("participant_id").size().eq(stages["stage"].max()).all()
     assert stages["module"].iloc[0].startswith("heads")

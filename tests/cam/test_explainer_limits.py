@@ -77,3 +77,14 @@ def test_scorecam_of_a_mask_weighs_more_than_one_channel():
         (cam,) = explain(x, MaskTarget(1, where="all"), method="scorecam").maps.values()
     for channel in nn.functional.interpolate(features[0].relu(), x.shape[2:], mode="trilinear")[0]:
         assert torch.corrcoef(torch.stack([cam.flatten(), channel.flatten()]))[0, 1] < 0.999
+
+
+def test_a_wrapped_network_has_its_default_layer():
+    network, x = joint(), torch.randn(1, 1, 8, 8, 8)
+    with Explainer(nn.DataParallel(network)) as wrapped, Explainer(joint()) as plain:
+        (name, found), (_, expected) = (
+            *wrapped(x, HeadTarget("cls")).maps.items(),
+            *plain(x, HeadTarget("cls")).maps.items(),
+        )
+    assert name == "module.encoder.levels.2"
+    torch.testing.assert_close(found, expected)
