@@ -106,12 +106,12 @@ class WriteExplanations:
         for name, values in {"cam": maps, "cam_normalised": normalised, "cam_sd": spread}.items():
             if values.shape[-1]:
                 save_like(values[..., 0] if layers == 1 else values, meta, self.folder / f"{subject}_{name}.nii.gz")
-        about = self._about(engine.network)
+        about = self._about(engine.network) | {"peak": float(peaks[0])}
         with replacing(self.folder / f"{subject}_cam.json") as temporary:
             temporary.write_text(json.dumps({"subject": subject} | about, indent=2) + "\n")
         self._draw(subject, sample[Key.IMAGE], about)
         row = {Column.SUBJECT.value: subject, "head": about["head"], "answer": about["answer"]}
-        row |= {"score": self.explainer.score} | self._agreement(subject, normalised[..., 0])
+        row |= {"score": self.explainer.score, "peak": about["peak"]} | self._agreement(subject, normalised[..., 0])
         if self.faithfulness:
             image = sample[Key.IMAGE].as_tensor()
             checks = check_map(self.explainer, engine.network, image, seed=len(self.rows))
@@ -125,7 +125,7 @@ class WriteExplanations:
     def write_tables(self) -> None:
         """Write the means over subjects, and the tables of the checks."""
         table = pd.DataFrame(self.rows)
-        measures = table.drop(columns=[Column.SUBJECT, "head", "answer", "score"])
+        measures = table.drop(columns=[Column.SUBJECT, "head", "answer", "score", "peak"])
         if self.faithfulness:
             for name, sign in GAINS.items():
                 measures[f"{name}_gain"] = sign * (measures[name] - measures[f"{name}_random"])
@@ -178,7 +178,8 @@ class WriteExplanations:
         anatomy = _anatomy(image)
         stored = nib.squeeze_image(nib.load(self.folder / f"{subject}_cam_normalised.nii.gz"))
         first = stored if stored.ndim == 3 else stored.slicer[..., 0]
-        title = f"{subject}: {about['head']} {about['answer']}, {about['score']:.3g} ({about['method']})"
+        how = f"{about['method']}, peak {about['peak']:.2g}"
+        title = f"{subject}: {about['head']} {about['answer']}, {about['score']:.3g} ({how})"
         mask = nib.squeeze_image(nib.load(self.folder / f"{subject}_mask.nii.gz"))
         draw(self.folder / f"{subject}_cam.png", anatomy=anatomy, normalised=first, mask=mask, title=title)
         write_page(self.folder / f"{subject}_cam.html", anatomy=anatomy, normalised=first, title=subject)

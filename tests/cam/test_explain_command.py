@@ -34,6 +34,7 @@ def test_each_subject_has_a_map_on_the_inputs_grid(explained, tiny):
             np.testing.assert_array_equal(image.affine, source.affine)
         values, share = raw.get_fdata(), normalised.get_fdata()
         assert values.min() >= 0
+        assert values.max() == pytest.approx(table.set_index("participant_id").loc[subject, "peak"], rel=1e-5)
         if values.any():
             assert share.max() == 1
             np.testing.assert_allclose(share, values / values.max(), atol=1e-6)
