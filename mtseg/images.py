@@ -34,3 +34,9 @@ def save_like(array: np.ndarray, meta: Mapping[str, Any], path: str | os.PathLik
         image.set_qform(header.get_qform(), int(header["qform_code"]))
     with replacing(path) as temporary:
         nib.save(image, temporary)
+
+
+def first_volume(image: nib.Nifti1Image) -> nib.Nifti1Image:
+    """The image without axes of one, and of several volumes the first."""
+    squeezed = nib.squeeze_image(image)
+    return squeezed.slicer[..., 0] if squeezed.ndim == 4 else squeezed

@@ -1,16 +1,11 @@
 """How well a map agrees with a mask."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
 
 import numpy as np
-from scipy import ndimage
 
 from mtseg.errors import InputError
-
-ANY = "any"
-"""Stands for all structures together."""
 
 
 @dataclass(frozen=True)
@@ -20,30 +15,25 @@ class MapAgreement:
     Attributes:
         pointing: 1 if the map's maximum lies in the mask, else 0; if several voxels share the maximum, the share of
             them that does.
-        pointing_chance: The same for a voxel drawn at random: the volume within the tolerance.
         energy_inside: Share of the map's sum that lies in the mask.
-        mask_share: Share of the volume that the mask fills: the energy inside of a map that looks everywhere alike.
+        mask_share: Share of the volume that the mask fills: the energy inside of a map that looks everywhere alike,
+            and the pointing of a voxel drawn at random.
         top_iou: Intersection over union of the mask and the map's highest voxels, as many as the mask has. With a
             fixed percentile no map could do well on a small lesion. Chance is `mask_share` / (2 - `mask_share`).
     """
 
     pointing: float = nan
-    pointing_chance: float = nan
     energy_inside: float = nan
     mask_share: float = nan
     top_iou: float = nan
 
 
-def compare_map(
-    attribution: np.ndarray, mask: np.ndarray, *, spacing: Sequence[float], tolerance_mm: float = 0.0
-) -> MapAgreement:
+def compare_map(attribution: np.ndarray, mask: np.ndarray) -> MapAgreement:
     """Compare a map with a mask.
 
     Args:
         attribution: 0 and above, high = important, any number of axes.
         mask: Boolean, the same shape.
-        spacing: Voxel size along each axis, mm.
-        tolerance_mm: How far from the mask's nearest voxel centre the maximum may lie and still count as inside.
 
     Returns:
         All NaN if the mask or the map is empty.
@@ -52,17 +42,15 @@ def compare_map(
         InputError: The shapes differ, or the map has a negative or a non-finite value.
 
     References:
-        Zhang et al., Top-down neural attention by excitation backprop, IJCV 2018: pointing game with a tolerance.
+        Zhang et al., Top-down neural attention by excitation backprop, IJCV 2018: pointing game.
         Arras et al., CLEVR-XAI, Information Fusion 2022: energy inside and the highest voxels, as many as the mask has.
 
     >>> attribution = np.array([[9.0, 1.0, 0.0], [5.0, 0.0, 0.0]])
     >>> mask = np.array([[0, 1, 0], [1, 0, 0]], dtype=bool)
-    >>> found = compare_map(attribution, mask, spacing=(2, 1))
+    >>> found = compare_map(attribution, mask)
     >>> found.pointing, found.energy_inside, round(found.mask_share, 3), round(found.top_iou, 3)
     (0.0, 0.4, 0.333, 0.333)
-    >>> compare_map(attribution, mask, spacing=(2, 1), tolerance_mm=1).pointing
-    1.0
-    >>> compare_map(attribution, mask & False, spacing=(2, 1)).energy_inside
+    >>> compare_map(attribution, mask & False).energy_inside
     nan
     """
     if attribution.shape != mask.shape:
@@ -71,48 +59,12 @@ def compare_map(
         raise InputError("the map has a negative or non-finite value: clip it at 0, and look for NaN in the weights")
     if not (mask.any() and attribution.any()):
         return MapAgreement()
-    # Slack for 3 * 0.4 mm, which is more than 1.2 mm in floating point.
-    near = ndimage.distance_transform_edt(~mask, sampling=spacing) <= tolerance_mm + 1e-6
     return MapAgreement(
-        pointing=float(near[attribution == attribution.max()].mean()),
-        pointing_chance=float(near.mean()),
+        pointing=float(mask[attribution == attribution.max()].mean()),
         energy_inside=float(attribution[mask].sum(dtype=float) / attribution.sum(dtype=float)),
         mask_share=float(mask.mean()),
         top_iou=_top_iou(attribution, mask),
     )
-
-
-def compare_structures(
-    attribution: np.ndarray,
-    labels: np.ndarray,
-    *,
-    names: Sequence[str],
-    spacing: Sequence[float],
-    tolerance_mm: float = 0.0,
-) -> dict[str, MapAgreement]:
-    """Compare a map with each structure of a mask, and with all of them together.
-
-    Args:
-        attribution: See `compare_map`.
-        labels: Class indices: 0 background, k the k-th of `names`.
-        names: The structures.
-        spacing: See `compare_map`.
-        tolerance_mm: See `compare_map`.
-
-    Returns:
-        Structure name, then "any", to its agreement; NaN for a structure that is absent.
-
-    Raises:
-        InputError: See `compare_map`.
-
-    >>> found = compare_structures(np.array([0.0, 3, 1]), np.array([0, 1, 2]), names=("a", "b"), spacing=(1,))
-    >>> {name: agreement.energy_inside for name, agreement in found.items()}
-    {'a': 0.75, 'b': 0.25, 'any': 1.0}
-    """
-    masks = {name: labels == k for k, name in enumerate(names, start=1)} | {ANY: labels > 0}
-    return {
-        name: compare_map(attribution, mask, spacing=spacing, tolerance_mm=tolerance_mm) for name, mask in masks.items()
-    }
 
 
 def _top_iou(attribution: np.ndarray, mask: np.ndarray) -> float:

@@ -17,6 +17,7 @@ def target_named(
     against: str | None = None,
     probability: bool = False,
     where: str | None = None,
+    swapped: Sequence[int] = (),
 ) -> Target:
     """Find a target.
 
@@ -28,6 +29,7 @@ def target_named(
         against: Class to subtract.
         probability: Explain the probability instead of the logit.
         where: Mask only: voxels "predicted" as the structure (as without it), or "all".
+        swapped: Class index of each mask class's mirror image, see `Structures.swapped`.
 
     Raises:
         InputError: A name that there is not, with those that there are; or an option that says nothing here.
@@ -44,8 +46,8 @@ def target_named(
         if answer is None and len(structures.names) > 1:
             raise InputError(f"--class: say which structure of {', '.join(structures.names)}")
         _check("--where", where or "predicted", ["predicted", "all"])
-        structure = _index("--class", answer or structures.names[0], structures.names)
-        return MaskTarget(1 + structure, where=where or "predicted")
+        index = 1 + _index("--class", answer or structures.names[0], structures.names)
+        return MaskTarget(index, where=where or "predicted", twin=swapped[index] if swapped else None)
     _only({"--where": where}, "is for --head seg")
     asked = next(one for one in heads if one.name == head)
     if asked.kind is Kind.NUMBER:

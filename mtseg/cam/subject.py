@@ -33,7 +33,6 @@ class SubjectExplainer(Inferer):
         layers: See `Explainer`.
         tile: Largest size in voxels that goes through the network whole; None: any.
         mirror: Average with the map of the image mirrored left to right (first spatial axis).
-        swapped: Class index of each class's mirror image, see `Structures.swapped`.
         others: Further trainings of the network; the map is then the mean of all members' normalised maps.
 
     Attributes:
@@ -53,7 +52,6 @@ class SubjectExplainer(Inferer):
         layers: Sequence[str] = (),
         tile: Sequence[int] | None = None,
         mirror: bool = False,
-        swapped: Sequence[int] = (),
         others: Sequence[nn.Module] = (),
     ):
         check_method(method)
@@ -65,7 +63,6 @@ class SubjectExplainer(Inferer):
         self.layers = tuple(layers)
         self.tile = tuple(tile) if tile else None
         self.mirror = mirror
-        self.swapped = tuple(swapped)
         self.others = list(others)
         self.target: Target = target
         self.score = float("nan")
@@ -158,16 +155,8 @@ class SubjectExplainer(Inferer):
             where[:, *inside] = target.where  # type: ignore[assignment]
             target = replace(target, where=where)
         with Explainer(network, layers=self.layers) as explainer:
-            maps = dict(explainer(padded, target, method=self.method).maps)
-            if self.mirror:
-                twins = explainer(padded.flip(2), self._twin(target), method=self.method).maps
-                maps = {name: (maps[name] + twins[name].flip(1)) / 2 for name in maps}
-        return {name: m[:, *inside] for name, m in maps.items()}
-
-    def _twin(self, target: Target) -> Target:
-        """The target in the mirrored image, where a left structure is a right one."""
-        twin = target.flipped([0])
-        return replace(twin, index=self.swapped[twin.index]) if isinstance(twin, MaskTarget) and self.swapped else twin
+            found = explainer(padded, target, method=self.method, flips=[[0]] if self.mirror else [])
+        return {name: maps[:, *inside] for name, maps in found.maps.items()}
 
 
 def _of_answers(target: Target) -> Target:

@@ -128,11 +128,13 @@ class MaskTarget:
         head: Name of the mask's output; None for a network with one output.
         where: "all" voxels, those "predicted" as the class, or a boolean tensor (B, *spatial). An image in which no
             voxel is chosen has the score 0 and an empty map.
+        twin: Class that this one is called in an image mirrored left to right (first spatial axis), if another.
     """
 
     index: int
     head: str | None = Task.SEG.value
     where: str | Tensor = "predicted"
+    twin: int | None = None
 
     def resolve(self, outputs: Any) -> "MaskTarget":
         """Fix the voxels.
@@ -167,7 +169,8 @@ class MaskTarget:
 
     def flipped(self, axes: Sequence[int]) -> "MaskTarget":
         """The same target for an image mirrored along spatial axes."""
-        return replace(self, where=self.where.flip([axis + 1 for axis in axes]))  # type: ignore[union-attr]
+        where = self.where.flip([axis + 1 for axis in axes])  # type: ignore[union-attr]
+        return replace(self, where=where, index=self.index if self.twin is None or 0 not in axes else self.twin)
 
     def __call__(self, outputs: Any) -> Tensor:
         """Outputs of a resolved target's images -> (B,), in float32."""

@@ -14,14 +14,14 @@ import pandas as pd
 from ignite.engine import Engine, Events
 from torch import Tensor, nn
 
-from mtseg.cam.agreement import ANY, compare_structures
+from mtseg.cam.agreement import compare_map
 from mtseg.cam.checks import check_map
 from mtseg.cam.picture import draw, write_page
 from mtseg.cam.subject import SubjectExplainer
 from mtseg.cam.targets import MaskTarget
 from mtseg.data import Cohort
 from mtseg.files import replacing, write_table
-from mtseg.images import save_like
+from mtseg.images import first_volume, save_like
 from mtseg.keys import Column, File, Key
 from mtseg.metrics import read_masks
 from mtseg.statistics import means_table
@@ -162,25 +162,22 @@ class WriteExplanations:
 
     def _agreement(self, subject: str, attribution: np.ndarray) -> dict[str, float]:
         """Columns for the network's own mask and the reference."""
-        own = self.folder / f"{subject}_mask.nii.gz"
-        name = self._answer() if isinstance(self.explainer.target, MaskTarget) else ANY
+        own, target = self.folder / f"{subject}_mask.nii.gz", self.explainer.target
         row: dict[str, float] = {}
         for which, path in {"own": own, "reference": self.references[subject]}.items():
             if path is not None:
-                masks = read_masks(own, Path(path), subject=subject)
-                labels = self.structures.classes(masks.reference)
-                shaped = np.atleast_3d(attribution)
-                found = compare_structures(shaped, labels, names=self.structures.names, spacing=masks.spacing)[name]
-                row |= {f"{m}_{which}": value for m, value in asdict(found).items() if m != "pointing_chance"}
+                labels = self.structures.classes(read_masks(own, Path(path), subject=subject).reference)
+                asked = labels == target.index if isinstance(target, MaskTarget) else labels > 0
+                found = asdict(compare_map(np.atleast_3d(attribution), asked))
+                row |= {f"{measure}_{which}": value for measure, value in found.items()}
         return row
 
     def _draw(self, subject: str, image: Tensor, about: Mapping[str, Any]) -> None:
         anatomy = _anatomy(image)
-        stored = nib.squeeze_image(nib.load(self.folder / f"{subject}_cam_normalised.nii.gz"))
-        first = stored if stored.ndim == 3 else stored.slicer[..., 0]
+        first = first_volume(nib.load(self.folder / f"{subject}_cam_normalised.nii.gz"))
         how = f"{about['method']}, peak {about['peak']:.2g}"
         title = f"{subject}: {about['head']} {about['answer']}, {about['score']:.3g} ({how})"
-        mask = nib.squeeze_image(nib.load(self.folder / f"{subject}_mask.nii.gz"))
+        mask = first_volume(nib.load(self.folder / f"{subject}_mask.nii.gz"))
         draw(self.folder / f"{subject}_cam.png", anatomy=anatomy, normalised=first, mask=mask, title=title)
         write_page(self.folder / f"{subject}_cam.html", anatomy=anatomy, normalised=first, title=subject)
 
@@ -197,6 +194,5 @@ def _anatomy(image: Tensor) -> nib.Nifti1Image:
     """The first sequence as it is stored; as the network saw it where the source is no NIfTI."""
     source = str(image.meta.get("filename_or_obj", ""))  # type: ignore[attr-defined]
     if source.lower().endswith((".nii", ".nii.gz")):
-        stored = nib.squeeze_image(nib.load(source))
-        return stored if stored.ndim == 3 else stored.slicer[..., 0]
+        return first_volume(nib.load(source))
     return nib.Nifti1Image(image[0].numpy(force=True), image.affine.numpy(force=True))  # type: ignore[attr-defined]

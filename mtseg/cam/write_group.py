@@ -13,6 +13,7 @@ from mtseg.cam.peaks import peak_table
 from mtseg.data import Cohort
 from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.files import replacing, write_table
+from mtseg.images import first_volume
 from mtseg.keys import Column, File, Key
 from mtseg.tasks import Head, Kind
 
@@ -37,8 +38,7 @@ def write_group(
     """
     folder, regions = Path(folder), read_atlas(atlas)
     paths = {s: folder / f"{s}_cam_normalised.nii.gz" for s in cohort.table[Column.SUBJECT]}
-    images = {subject: nib.load(path) for subject, path in paths.items() if path.is_file()}
-    images = {s: image if image.ndim == 3 else image.slicer[..., 0] for s, image in images.items()}
+    images = {subject: first_volume(nib.load(path)) for subject, path in paths.items() if path.is_file()}
     table = subject_regions(images, regions)
     write_table(table, folder / File.REGIONS)
     class_of = _classes(cohort, next((one for one in heads if one.name == head), None))
@@ -70,9 +70,8 @@ def check_atlas(atlas: str | os.PathLike, *, cohort: Cohort, sequences: Sequence
         path = next((p for p in record[Key.IMAGE] if p and p.lower().endswith((".nii", ".nii.gz"))), None)
         if path is None:
             continue
-        image = nib.load(path)
         try:
-            regions.on_grid(canonical(image.slicer[..., 0] if image.ndim == 4 else image))
+            regions.on_grid(canonical(first_volume(nib.load(path))))
         except InputError as error:
             what, _, remedy = str(error).removeprefix(f"{path}: ").rpartition(". ")
             problems.append(Problem(record[Key.SUBJECT], path, what, remedy))

@@ -16,14 +16,10 @@ FILES = ("train.yaml", "inference.yaml", "evaluate.yaml")
 
 
 def blocks(name: str, file: str) -> dict:
-    """What a bundle's file itself says beyond values, lists of them, one named value ({lesion: 1}) and references."""
+    """What a bundle's file itself says beyond values, lists of them and references."""
     path = find(name) / "configs" / file
     given = yaml.safe_load(path.read_text())
-    return {key: value for key, value in given.items() if isinstance(value, dict) and not _names_one(value)}
-
-
-def _names_one(mapping: dict) -> bool:
-    return len(mapping) < 2 and not any(isinstance(value, dict) for value in mapping.values())
+    return {key: value for key, value in given.items() if isinstance(value, dict)}
 
 
 @pytest.mark.parametrize(("one", "other"), itertools.combinations(names(), 2))

@@ -1,11 +1,10 @@
-"""Whole subjects: padding, tiles, ensembles; and targets by name."""
+"""Whole subjects: padding, tiles, mirror images, ensembles."""
 
 import pytest
 import torch
 from torch import nn
 
-from mtseg.cam import Explainer, HeadTarget, MaskTarget, Scale, SubjectExplainer, target_named
-from mtseg.errors import InputError
+from mtseg.cam import Explainer, HeadTarget, MaskTarget, Scale, SubjectExplainer
 from mtseg.inference import JointInferer
 from mtseg.networks import JointNet
 from mtseg.tasks import Head, Kind, Structures
@@ -96,41 +95,6 @@ def test_several_trainings_give_a_mean_and_a_spread():
     torch.testing.assert_close(both["cls"], (alone[0]["cls"] + alone[1]["cls"]) / 2)
 
 
-def test_names_become_targets():
-    def named(**options):
-        return target_named(structures=STRUCTURES, heads=HEADS, **options)
-
-    assert named() == HeadTarget("cls", None)
-    assert named(answer="good", against="poor") == HeadTarget("cls", 1, 0)
-    assert named(probability=True).scale is Scale.SOFTMAX
-    assert named(head="age") == HeadTarget("age", 0)
-    assert named(head="seg", answer="rim", where="all") == MaskTarget(2, where="all")
-    labels = [Head("findings", Kind.LABELS, ("bleed", "oedema"))]
-    assert target_named(structures=STRUCTURES, heads=labels, probability=True).scale is Scale.SIGMOID
-    assert target_named(structures=Structures({"core": 1}), heads=[]) == MaskTarget(1)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"head": "grade"}, "--head grade: there is no such. Choose one of cls, age, seg"),
-        ({"answer": "bad"}, "--class bad: there is no such. Choose one of poor, good"),
-        ({"head": "seg"}, "--class: say which structure of core, rim"),
-        ({"head": "seg", "answer": "rim", "where": "here"}, "--where here: there is no such"),
-        ({"head": "age", "answer": "good"}, "--class: are not for age, a number"),
-        ({"head": "seg", "answer": "rim", "probability": True}, "--probability: are for heads"),
-        ({"where": "all"}, "--where: is for --head seg"),
-        ({"answer": "good", "against": "bad"}, "--against bad: there is no such"),
-        ({"against": "good"}, "--against: say with --class"),
-        ({"answer": "good", "against": "good"}, "--against: say with --class"),
-    ],
-)
-def test_names_that_there_are_not(options, message):
-    with pytest.raises(InputError) as error:
-        target_named(structures=STRUCTURES, heads=HEADS, **options)
-    assert message in str(error.value)
-
-
 class Sides(nn.Module):
     """Calls the first half of the first axis class 1 and the other class 2, with the image as their logits."""
 
@@ -155,7 +119,7 @@ def test_a_mirrored_left_structure_is_a_right_one():
     x = torch.rand(1, 1, 6, 4, 4) + 1
     options = {"member": Sides(), "method": "hirescam"}
     _, plain = explain(x, MaskTarget(1), **options)
-    _, both = explain(x, MaskTarget(1), mirror=True, swapped=(0, 2, 1), **options)
+    _, both = explain(x, MaskTarget(1, twin=2), mirror=True, **options)
     assert plain["cam"].sum() > 0
     torch.testing.assert_close(both["cam"], plain["cam"])
 

@@ -14,7 +14,7 @@ from mtseg.keys import Column
 
 SERIES = "bold"
 """Sequence that is 4D; also with a suffix, as in `bold_task-rest`."""
-SPACING_MM = (0.1, 30.0)
+SPACING_MM = (0.1, 20.0)
 
 
 def check_header(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
