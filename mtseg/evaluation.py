@@ -76,9 +76,11 @@ def write_evaluation(
     folder = Path(folder)
     classes = [f"{head.name}_predicted" for head in heads if head.kind is Kind.CLASSES]
     predictions = read_table(folder / File.PREDICTIONS, text=classes)
-    masks = {row[Column.SUBJECT]: str(folder / row["mask_file"]) for row in predictions.to_dict("records")}
+    rows = predictions.to_dict("records")
+    masks = {row[Column.SUBJECT]: str(folder / row["mask_file"]) for row in rows if structures.names}
     everyone = cohort.records(sequences=sequences, targets=[head.name for head in heads])
-    records = [record for record in everyone if record[Key.SUBJECT] in masks]
+    predicted = {*predictions[Column.SUBJECT]}
+    records = [record for record in everyone if record[Key.SUBJECT] in predicted]
     cases = case_table(predictions, records, structures=structures, heads=heads, folder=folder)
     summary = summary_table(cases, structures=structures, heads=heads)
     extra = cohort.table[[Column.SUBJECT, *(name for name in simple_scores if name not in cases)]]

@@ -53,7 +53,8 @@ class JointLoss(nn.Module):
         Returns:
             A scalar.
         """
-        parts = {Task.SEG.value: self._mask(pred, target[Task.SEG])}
+        masked = pred[Task.SEG].shape[1] > 1  # background alone is no task
+        parts = {Task.SEG.value: self._mask(pred, target[Task.SEG])} if masked else {}
         for head in self.heads:
             parts[head.name] = self._head(head, pred[head.name].float(), target[head.name], target[Key.SHARE])
         self.latest = {name: part.detach() for name, part in parts.items()}

@@ -1,5 +1,6 @@
 """Running a bundle: train, predict, evaluate."""
 
+import json
 import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 import yaml
 from monai.bundle import ConfigWorkflow
 
+from mtseg.bundle.changes import change_evaluation, change_metadata, change_training
 from mtseg.bundle.config import load_config, parse_settings
 from mtseg.bundle.guards import check_mirror, check_output, check_unchanged, refusable
 from mtseg.bundle.inputs import table_of
@@ -72,13 +74,14 @@ def train(
     """
     folder, out = find(name), Path(out).absolute()
     config = load_config(folder / "configs" / "train.yaml", root=root())
-    config |= parse_settings(settings, config) | {
+    changes = parse_settings(settings, config) | {
         "cohort": str(Path(cohort).absolute()),
         "output": str(out),
         "fold": fold,
         "seed": seed,
         "resume": resume,
     }
+    config = change_training(config, changes)
     if find_checkpoint(out / "models", resume=resume):
         check_unchanged(config, out)
     with refusable(out):
@@ -194,8 +197,12 @@ def _copy_bundle(folder: Path, out: Path, *, train: Mapping[str, Any]) -> None:
     _write_yaml(
         inference | {key: train[key] for key in MODEL} | {"bundle_root": str(out)}, out / "configs" / "inference.yaml"
     )
-    _write_yaml(evaluate, out / "configs" / "evaluate.yaml")
-    for name in ("configs/metadata.json", "LICENSE", "docs/README.md"):
+    gone = inference["structures"].keys() - train["structures"].keys()
+    _write_yaml(change_evaluation(evaluate, gone=gone), out / "configs" / "evaluate.yaml")
+    metadata = json.loads((folder / "configs" / "metadata.json").read_text())
+    with replacing(out / "configs" / "metadata.json") as temporary:
+        temporary.write_text(json.dumps(change_metadata(metadata, train), indent=2))
+    for name in ("LICENSE", "docs/README.md"):
         (out / name).parent.mkdir(exist_ok=True)
         if (folder / name).absolute() != (out / name).absolute():
             shutil.copyfile(folder / name, out / name)

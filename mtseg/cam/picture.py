@@ -16,7 +16,7 @@ _CAPTION = "colour: share of the map's maximum, from 0.2; line: the mask that th
 
 
 def draw(
-    path: Path, *, anatomy: nib.Nifti1Image, normalised: nib.Nifti1Image, mask: nib.Nifti1Image, title: str
+    path: Path, *, anatomy: nib.Nifti1Image, normalised: nib.Nifti1Image, mask: nib.Nifti1Image | None, title: str
 ) -> None:
     """Write a PNG: planes through the map's maximum, left and right marked, the predicted mask as a line.
 
@@ -24,7 +24,7 @@ def draw(
         path: Of the PNG.
         anatomy: 3D image behind the map.
         normalised: The map as a share of its maximum, 0 to 1.
-        mask: The predicted mask, on the map's grid.
+        mask: The predicted mask, on the map's grid; None where none is predicted.
         title: Above the picture.
     """
     with mpl.rc_context({"font.size": 9}), replacing(path) as temporary:
@@ -32,7 +32,7 @@ def draw(
         if planes != "ortho":  # the place of the one slice
             common["cut_coords"] = [common["cut_coords"]["xyz".index(planes)]]
         display = plotting.plot_stat_map(normalised, **common, display_mode=planes, transparency=0.6, colorbar=True)
-        if np.asanyarray(mask.dataobj).any():
+        if mask is not None and np.asanyarray(mask.dataobj).any():
             found = nib.Nifti1Image((np.asanyarray(mask.dataobj) > 0).astype(np.uint8), mask.affine)
             display.add_contours(found, levels=[0.5], colors="cyan", linewidths=1)
         display.title(f"{title}\n{_CAPTION}", size=8)

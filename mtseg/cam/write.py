@@ -164,6 +164,8 @@ class WriteExplanations:
         """Columns for the network's own mask and the reference."""
         own, target = self.folder / f"{subject}_mask.nii.gz", self.explainer.target
         row: dict[str, float] = {}
+        if not self.structures.names:
+            return row
         for which, path in {"own": own, "reference": self.references[subject]}.items():
             if path is not None:
                 labels = self.structures.classes(read_masks(own, Path(path), subject=subject).reference)
@@ -177,7 +179,8 @@ class WriteExplanations:
         first = first_volume(nib.load(self.folder / f"{subject}_cam_normalised.nii.gz"))
         how = f"{about['method']}, peak {about['peak']:.2g}"
         title = f"{subject}: {about['head']} {about['answer']}, {about['score']:.3g} ({how})"
-        mask = first_volume(nib.load(self.folder / f"{subject}_mask.nii.gz"))
+        own = self.folder / f"{subject}_mask.nii.gz"
+        mask = first_volume(nib.load(own)) if self.structures.names else None
         draw(self.folder / f"{subject}_cam.png", anatomy=anatomy, normalised=first, mask=mask, title=title)
         write_page(self.folder / f"{subject}_cam.html", anatomy=anatomy, normalised=first, title=subject)
 

@@ -61,7 +61,14 @@ class WritePredictions:
             self.rows.append(self._write(sample[Key.SUBJECT], sample[Key.IMAGE].meta, answers))
 
     def _write(self, subject: str, meta: dict[str, Any], answers: dict[str, Tensor]) -> dict[str, Any]:
-        probabilities = answers[Task.SEG].numpy(force=True)
+        row: dict[str, Any] = {Column.SUBJECT.value: subject}
+        if self.structures.names:
+            row |= self._write_mask(subject, meta, answers[Task.SEG].numpy(force=True))
+        for head in self.heads:
+            row |= _columns(head, answers[head.name].numpy(force=True))
+        return row
+
+    def _write_mask(self, subject: str, meta: dict[str, Any], probabilities: np.ndarray) -> dict[str, Any]:
         values = np.array([0, *(self.structures.file_values(name)[0] for name in self.structures.names)])
         mask = values[probabilities.argmax(axis=0)].astype(np.min_scalar_type(values.max()))
         file = f"{subject}_mask.nii.gz"
@@ -70,11 +77,9 @@ class WritePredictions:
             structures = np.moveaxis(probabilities[1:], 0, -1).astype(np.float32)
             save_like(structures, meta, self.folder / f"{subject}_prob.nii.gz")
         voxel = abs(np.linalg.det(native_affine(meta)[:3, :3]))
-        row: dict[str, Any] = {Column.SUBJECT.value: subject, "mask_file": file}
+        row: dict[str, Any] = {"mask_file": file}
         for name, value in zip(self.structures.names, values[1:], strict=True):
             row[f"{name}_volume_mm3"] = round(float((mask == value).sum() * voxel), 3)
-        for head in self.heads:
-            row |= _columns(head, answers[head.name].numpy(force=True))
         return row
 
 

@@ -26,14 +26,14 @@ class BottleneckPool(nn.Module):
     Args:
         pooling: See `Pooling`.
         in_channels: Features of the bottleneck.
-        mask_classes: Mask classes, background included.
+        mask_classes: Mask classes, background included; with 1 there is no mask, and "mask" is the plain average.
     """
 
     def __init__(self, *, pooling: Pooling, in_channels: int, mask_classes: int):
         super().__init__()
-        self.pooling = pooling
-        self.volumes = RunningStandardise(mask_classes - 1) if pooling is Pooling.MASK else None
-        self.out_channels = in_channels + (mask_classes - 1 if pooling is Pooling.MASK else 0)
+        self.pooling = Pooling.AVERAGE if pooling is Pooling.MASK and mask_classes == 1 else pooling
+        self.volumes = RunningStandardise(mask_classes - 1) if self.pooling is Pooling.MASK else None
+        self.out_channels = in_channels + (mask_classes - 1 if self.pooling is Pooling.MASK else 0)
 
     def forward(self, features: Tensor, probabilities: Tensor) -> Tensor:
         """Reduce to (B, out_channels), in float32.

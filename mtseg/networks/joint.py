@@ -21,7 +21,8 @@ class JointNet(nn.Module):
     Args:
         spatial_dims: 2 or 3.
         in_channels: Number of sequences.
-        mask_classes: Mask classes, background included.
+        mask_classes: Mask classes, background included. With 1 there is no decoder, and the mask is background: the
+            network for subjects' classes alone.
         heads: Head name to its number of outputs; may be empty.
         channels: Features of each level, finest first.
         strides: Stride of each level, one number or one per axis; default: 1, then 2 at every further level.
@@ -51,6 +52,8 @@ class JointNet(nn.Module):
             raise ValueError(f"{len(channels)} levels and {len(strides)} strides: give one stride a level")
         if {*ensure_tuple_rep(strides[0], spatial_dims)} != {1}:
             raise ValueError("the first level's stride must be 1, so that the mask lies on the image's grid")
+        if mask_classes == 1 and deep_supervision:
+            raise ValueError("a network without a mask has no deep supervision: set it to 0")
         if deep_supervision > len(channels) - 2:
             raise ValueError(f"{len(channels)} levels leave at most {len(channels) - 2} for deep supervision")
         for name in heads:
@@ -64,10 +67,12 @@ class JointNet(nn.Module):
         self.encoder = ResidualEncoder(
             spatial_dims=spatial_dims, in_channels=in_channels, channels=channels, strides=strides, dropout=dropout
         )
-        self.decoder = Decoder(spatial_dims=spatial_dims, channels=channels, strides=strides, dropout=dropout)
-        self.mask_layers = nn.ModuleList(
-            UnetOutBlock(spatial_dims, channels[level], mask_classes) for level in range(1 + deep_supervision)
-        )
+        self.decoder = None
+        if mask_classes > 1:
+            self.decoder = Decoder(spatial_dims=spatial_dims, channels=channels, strides=strides, dropout=dropout)
+            self.mask_layers = nn.ModuleList(
+                UnetOutBlock(spatial_dims, channels[level], mask_classes) for level in range(1 + deep_supervision)
+            )
         self.pool = BottleneckPool(pooling=Pooling(pooling), in_channels=channels[-1], mask_classes=mask_classes)
         self.heads = nn.ModuleDict(
             {
@@ -94,12 +99,15 @@ class JointNet(nn.Module):
         """
         self.check_size(x.shape[2:])
         features = self.encoder(x.contiguous(memory_format=self.memory_format))
-        decoded = self.decoder(features)
-        logits = self.mask_layers[0](decoded[0])
+        if self.decoder is None:
+            decoded, logits = [], x.new_zeros(len(x), 1, *x.shape[2:])
+        else:
+            decoded = self.decoder(features)
+            logits = self.mask_layers[0](decoded[0])
         pooled = self.pool(features[-1], logits.float().softmax(dim=1))
         answers = {Task.SEG.value: logits} | {name: head(pooled) for name, head in self.heads.items()}
         if self.training:
-            for level in range(1, len(self.mask_layers)):
+            for level in range(1, len(decoded) and len(self.mask_layers)):
                 answers[f"{Task.SEG}_{level}"] = self.mask_layers[level](decoded[level])
         return answers
 

@@ -21,7 +21,8 @@ class LoadSubject(Transform):
     adds nothing to the loss.
 
     Args:
-        structures: The mask's structures; None where no mask is wanted, as in prediction.
+        structures: The mask's structures; None where no mask is wanted, as in prediction. Without a structure in it
+            every mask is `MISSING`.
     """
 
     def __init__(self, *, structures: Structures | None = None):
@@ -72,7 +73,7 @@ class LoadSubject(Transform):
         return self.match(image, img_dst=first, mode=mode, padding_mode=padding)
 
     def _mask(self, data: dict[str, Any], first: MetaTensor, structures: Structures) -> MetaTensor:
-        if data.get(Key.MASK) is None:
+        if data.get(Key.MASK) is None or not structures.names:
             return MetaTensor(torch.full_like(first.as_tensor()[:1], MISSING), meta=first.meta)
         exact = self._on_grid_of(first, self._read(data[Key.MASK], data), mode="nearest").as_tensor()
         values = exact.round()

@@ -72,7 +72,7 @@ def check_cohort(
     scans = [scan for finding in findings for scan in finding.sequences]
     digests = {scan: digest for finding in findings for scan, digest in finding.digests.items()}
     problems += same_images(digests if deep else file_digests(scans))
-    if structures is not None:
+    if structures is not None and structures.names:
         problems += _mask_values(findings, structures)
     return merge_notes(problems)
 

@@ -32,7 +32,7 @@ def _needed_columns(
         remedy = "Add a column per sequence (t1, flair, …) with paths relative to the table's folder"
         yield Problem("", str(cohort.path), "no column holds image paths", remedy)
     needed = [(name, "sequence") for name in sequences]
-    needed += [(Column.MASK.value, "mask of the structures")] if structures is not None else []
+    needed += [(Column.MASK.value, "mask of the structures")] if structures is not None and structures.names else []
     needed += [(head.name, "target") for head in heads]
     for name, role in needed:
         fatal = role == "sequence" and name not in cohort.optional
