@@ -1,7 +1,9 @@
 """Residual U-Net with heads on its bottleneck: a mask and answers about the subject from one pass."""
 
 from collections.abc import Mapping, Sequence
-from math import ceil
+from itertools import accumulate
+from math import ceil, prod
+from operator import mul
 
 from monai.networks.blocks import UnetOutBlock
 from monai.utils import ensure_tuple_rep
@@ -13,6 +15,7 @@ from mtseg.networks.blocks import channels_last
 from mtseg.networks.decoder import Decoder
 from mtseg.networks.encoder import ResidualEncoder
 from mtseg.networks.heads import BottleneckPool, PooledHead, Pooling
+from mtseg.networks.precision import exact_gradients
 
 
 class JointNet(nn.Module):
@@ -59,11 +62,9 @@ class JointNet(nn.Module):
         for name in heads:
             if name in (Task.SEG, Key.SHARE) or name.startswith(f"{Task.SEG}_") or not _names_a_module(name):
                 raise ValueError(f"a head cannot be named '{name}', which means something else: rename the column")
-        self.reduction = [1] * spatial_dims
-        for stride in strides:
-            self.reduction = [
-                r * s for r, s in zip(self.reduction, ensure_tuple_rep(stride, spatial_dims), strict=True)
-            ]
+        per_axis = [ensure_tuple_rep(stride, spatial_dims) for stride in strides]
+        self.reduction = [prod(along) for along in zip(*per_axis, strict=True)]
+        self.depth_strides = [*accumulate((stride[0] for stride in per_axis), mul)]
         self.encoder = ResidualEncoder(
             spatial_dims=spatial_dims, in_channels=in_channels, channels=channels, strides=strides, dropout=dropout
         )
@@ -98,6 +99,10 @@ class JointNet(nn.Module):
             InputError: See `check_size`.
         """
         self.check_size(x.shape[2:])
+        with exact_gradients(x, [x.shape[2] // stride for stride in self.depth_strides]):
+            return self._answers(x)
+
+    def _answers(self, x: Tensor) -> dict[str, Tensor]:
         features = self.encoder(x.contiguous(memory_format=self.memory_format))
         if self.decoder is None:
             decoded, logits = [], x.new_zeros(len(x), 1, *x.shape[2:])
