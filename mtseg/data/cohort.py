@@ -13,8 +13,11 @@ import pandas as pd
 from mtseg.data.tables import read_cells
 from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.keys import Column, Key
+from mtseg.planes import SLICES, Plane
 
 ID_ALIASES = ("subject", "subject_id", "id")
+STRETCH = (Column.FIRST_VOLUME.value, Column.VOLUMES.value)
+"""Columns of a sample that is a stretch of a 4D run: the volume with which it begins, from 0, and how many it has."""
 IMAGE_SUFFIXES = (".nii", ".nii.gz", ".mgz")
 
 
@@ -29,6 +32,9 @@ class Cohort:
         sequences: Columns that hold images, in the table's order.
         targets: Columns that can be predicted: all that are neither images nor reserved.
         optional: Those of `sequences` that a subject, or everybody, may lack.
+        clip: Volumes of a 4D run that a network takes as its channels; None: a sequence is a channel.
+        largest_voxel_mm: Where the images' voxels may be larger than `mtseg.data.checks` lets them be; or smaller.
+        plane: Of the one slice that is used of each subject, the one in the column `slice_<plane>`; None: the volume.
     """
 
     table: pd.DataFrame
@@ -36,6 +42,9 @@ class Cohort:
     sequences: tuple[str, ...]
     targets: tuple[str, ...]
     optional: tuple[str, ...] = ()
+    clip: int | None = None
+    largest_voxel_mm: float | None = None
+    plane: Plane | None = None
 
     def __len__(self) -> int:
         return len(self.table)
@@ -48,18 +57,20 @@ class Cohort:
             targets: Columns copied as they are under their own name; None for everybody where there is no such column.
 
         Returns:
-            Per row the id, the list of image paths (None where missing), the mask's path or None, the target cells.
+            Per row the id, the list of image paths (None where missing), the mask's path or None, the target cells;
+            where there are clips also the cells of `STRETCH`, with a plane also the cell that says which slice.
 
         Raises:
             ProblemsError: The table lacks a sequence.
         """
         self._need(sequences)
         images = zip(*(self._cells(name) for name in sequences), strict=True) if sequences else [()] * len(self)
-        keys = (Key.SUBJECT.value, Key.IMAGE.value, Key.MASK.value, *targets)
+        copied = (*(STRETCH if self.clip else ()), *((self.plane.column,) if self.plane else ()), *targets)
+        keys = (Key.SUBJECT.value, Key.IMAGE.value, Key.MASK.value, *copied)
         columns = (
             self._cells(Column.SUBJECT),
             map(list, images),
-            *(self._cells(name) for name in (Column.MASK, *targets)),
+            *(self._cells(name) for name in (Column.MASK, *copied)),
         )
         return [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]
 
@@ -103,7 +114,13 @@ class Cohort:
 
 
 def read_cohort(
-    path: str | os.PathLike, *, sequences: Sequence[str] | None = None, optional: Sequence[str] = ()
+    path: str | os.PathLike,
+    *,
+    sequences: Sequence[str] | None = None,
+    optional: Sequence[str] = (),
+    clip: int | None = None,
+    largest_voxel_mm: float | None = None,
+    plane: str | None = None,
 ) -> Cohort:
     """Read a cohort table.
 
@@ -112,9 +129,12 @@ def read_cohort(
         sequences: Image columns; by default those in which every cell present is the path of an image file or a folder.
             Named, a folder needs no slash.
         optional: Those of `sequences` for which there need not be a column; nobody has it then.
+        clip: See `Cohort`.
+        largest_voxel_mm: See `Cohort`.
+        plane: See `Cohort`; "axial", "coronal" or "sagittal".
 
     Raises:
-        InputError: The file cannot be read as a table, has no ids, or lacks one of `sequences`.
+        InputError: The file cannot be read as a table, has no ids, or lacks one of `sequences`; no such plane.
     """
     path = Path(path).absolute()
     table = _with_id(read_cells(path), path)
@@ -127,11 +147,14 @@ def read_cohort(
         sequences=tuple(pictures if sequences is None else sequences),
         targets=tuple(name for name in table.columns if name not in reserved.union(pictures, sequences or ())),
         optional=tuple(optional),
+        clip=clip,
+        largest_voxel_mm=largest_voxel_mm,
+        plane=None if plane is None else Plane(plane),
     )
     cohort._need(cohort.sequences)
     for name in {*pictures, *cohort.sequences, Column.MASK.value}.intersection(table.columns):
         table[name] = _absolute(table[name], path.parent)
-    for name in (*cohort.targets, *({Column.FOLD.value} & {*table.columns})):
+    for name in (*cohort.targets, *({Column.FOLD.value, *STRETCH, *SLICES} & {*table.columns})):
         table[name] = _numbers(table[name])
     return cohort
 

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from mtseg.data.cohort import Cohort
+from mtseg.data.cohort import STRETCH, Cohort
 from mtseg.errors import InputError
 from mtseg.keys import Key
+from mtseg.planes import SLICES
 from mtseg.tasks import Head
 
 logger = logging.getLogger("mtseg")
@@ -61,7 +62,8 @@ def prediction_records(
     Raises:
         InputError: Nobody is left.
     """
-    records = [{k: r[k] for k in (Key.SUBJECT.value, Key.IMAGE.value)} for r in cohort.records(sequences=sequences)]
+    kept = {Key.SUBJECT.value, Key.IMAGE.value, *STRETCH, *SLICES}
+    records = [{k: v for k, v in r.items() if k in kept} for r in cohort.records(sequences=sequences)]
     return _report_left_out(records, _complete(records, sequences, optional), cohort, why="lack a sequence")
 
 

@@ -2,7 +2,18 @@
 
 from mtseg.transforms.augment import IntensityAugment, SpatialAugment
 from mtseg.transforms.patch import SamplePatch
+from mtseg.transforms.run import StandardiseRun
 from mtseg.transforms.sequences import SequenceDropout
+from mtseg.transforms.slice import CutSlice
 from mtseg.transforms.subject import EncodeTargets, LoadSubject
 
-__all__ = ["EncodeTargets", "IntensityAugment", "LoadSubject", "SamplePatch", "SequenceDropout", "SpatialAugment"]
+__all__ = [
+    "CutSlice",
+    "EncodeTargets",
+    "IntensityAugment",
+    "LoadSubject",
+    "SamplePatch",
+    "SequenceDropout",
+    "SpatialAugment",
+    "StandardiseRun",
+]

@@ -98,7 +98,7 @@ class SpatialAugment:
 class IntensityAugment:
     """Bias field, blur or sharpening, contrast, brightness, gamma and noise, each in about half of the samples.
 
-    Expects images of mean 0 and standard deviation 1; every sequence of a sample is changed on its own.
+    Expects images of mean 0 and standard deviation 1.
 
     Args:
         bias: Largest logarithm of the smooth multiplicative field.
@@ -107,6 +107,7 @@ class IntensityAugment:
         brightness: Largest shift of the mean, in standard deviations.
         gamma: Largest logarithm of the exponent.
         noise: Largest standard deviation of Gaussian noise.
+        together: Change all channels of a sample alike, as they are volumes of one run; else each sequence on its own.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class IntensityAugment:
         brightness: float = 0.3,
         gamma: float = 0.3,
         noise: float = 0.2,
+        together: bool = False,
     ):
         self.bias = bias
         self.blur = blur
@@ -125,10 +127,11 @@ class IntensityAugment:
         self.brightness = brightness
         self.gamma = gamma
         self.noise = noise
+        self.together = together
 
     def __call__(self, image: Tensor) -> Tensor:
         """(B, C, ...) -> the same shape."""
-        axes = tuple(range(2, image.ndim))
+        axes = tuple(range(1 if self.together else 2, image.ndim))
         low, high = image.amin(axes, keepdim=True), image.amax(axes, keepdim=True)
         span = (high - low).clamp(min=1e-6)
         image = ((image - low) / span) ** self._strength(image, self.gamma).exp() * span + low
@@ -138,9 +141,13 @@ class IntensityAugment:
         return image + self._strength(image, self.noise) * torch.randn_like(image)
 
     def _strength(self, image: Tensor, limit: float) -> Tensor:
-        """(B, C, 1, ...): 0 for about half, uniform in ±limit for the others."""
-        shape = (*image.shape[:2], *[1] * (image.ndim - 2))
+        """(B, C or 1, 1, ...): 0 for about half, uniform in ±limit for the others."""
+        shape = (*self._changed(image), *[1] * (image.ndim - 2))
         return _uniform(shape, limit, image) * (torch.rand(shape, device=image.device) < 0.5)
+
+    def _changed(self, image: Tensor) -> tuple[int, int]:
+        """How many samples, and how many of the channels of each, are changed on their own."""
+        return len(image), 1 if self.together else image.shape[1]
 
     def _neighbourhood(self, image: Tensor) -> Tensor:
         average = F.avg_pool2d if image.ndim == 4 else F.avg_pool3d
@@ -148,5 +155,7 @@ class IntensityAugment:
 
     def _field(self, image: Tensor) -> Tensor:
         axes = image.ndim - 2
-        coarse = torch.randn((*image.shape[:2], *[4] * axes), device=image.device) * self._strength(image, self.bias)
+        coarse = torch.randn((*self._changed(image), *[4] * axes), device=image.device) * self._strength(
+            image, self.bias
+        )
         return F.interpolate(coarse / 2, image.shape[2:], mode=_INTERPOLATION[axes], align_corners=True).exp()

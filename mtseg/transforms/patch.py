@@ -20,13 +20,15 @@ class SamplePatch(Randomizable, Transform):
     Args:
         size: Patch size in voxels; the image must be at least that large (pad it before).
         on_structure: Probability that the patch is centred on a voxel of a structure.
+        volumes: Of a 4D run, how many consecutive channels the patch has, from anywhere in it; None: all.
     """
 
-    def __init__(self, size: Sequence[int], *, on_structure: float = 0.7):
+    def __init__(self, size: Sequence[int], *, on_structure: float = 0.7, volumes: int | None = None):
         keys = [Key.IMAGE.value, Key.MASK.value]
         self.crop = RandCropByPosNegLabeld(
             keys, label_key=Key.MASK.value, spatial_size=size, pos=on_structure, neg=1 - on_structure, num_samples=1
         )
+        self.volumes = volumes
 
     def set_random_state(self, seed: int | None = None, state: Any = None) -> "SamplePatch":
         """Seed the cropping; called by MONAI's loaders and at the start of every epoch."""
@@ -37,6 +39,9 @@ class SamplePatch(Randomizable, Transform):
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         """Crop `image` and `mask`, add `share` (0 to 1)."""
         whole = data[Key.MASK]
+        if self.volumes is not None:
+            first = self.R.randint(len(data[Key.IMAGE]) - self.volumes + 1)
+            data = {**data, Key.IMAGE: data[Key.IMAGE][first : first + self.volumes]}
         cut = self.crop(data)[0]
         structure = int((whole > 0).sum())
         inside = int((cut[Key.MASK] > 0).sum())

@@ -55,3 +55,20 @@ def test_one_channel_does_not_depend_on_another():
         torch.manual_seed(3)
         results.append(IntensityAugment()(sample)[:, 0])
     assert torch.equal(*results)
+
+
+@pytest.mark.parametrize("strength", sorted(NONE.keys() - {"noise"}))
+def test_volumes_of_a_run_are_changed_alike(strength):
+    x = image((20, 1, 6, 6, 6)).expand(20, 3, -1, -1, -1)
+    torch.manual_seed(0)
+    y = IntensityAugment(**NONE | {strength: 0.5}, together=True)(x)
+    torch.testing.assert_close(y, y[:, :1].expand_as(y))
+    changed = (y - x).flatten(1).abs().amax(dim=1) > 1e-4
+    assert 5 <= changed.sum() <= 15
+    assert (torch.pdist((y - x)[changed].flatten(1)) > 1e-4).all()
+
+
+def test_the_noise_of_volumes_is_not_one_picture():
+    x = torch.zeros(20, 3, 6, 6, 6)
+    y = IntensityAugment(**NONE | {"noise": 0.5}, together=True)(x)
+    assert ((y[:, 0] != y[:, 1]).flatten(1).any(1) == (y != 0).flatten(1).any(1)).all()

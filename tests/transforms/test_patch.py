@@ -86,3 +86,28 @@ def test_a_seed_fixes_the_patches():
 def test_a_cache_keeps_the_subject_whole():
     dataset = CacheDataset([sample()], SamplePatch((4, 4, 4)), progress=False)
     assert len({int(dataset[0]["image"].min()) for _ in range(10)}) > 1
+
+
+def test_a_run_is_cut_into_consecutive_volumes_from_anywhere():
+    mask = sample()["mask"]
+    data = {"image": torch.arange(9.0)[:, None, None, None].expand(9, *mask.shape[1:]), "mask": mask}
+    starts = set()
+    for seed in range(60):
+        piece = cut(data, (4, 4, 4), seed, volumes=5)
+        assert piece["image"].shape == (5, 4, 4, 4) and piece["mask"].shape == (1, 4, 4, 4)
+        first = int(piece["image"][0, 0, 0, 0])
+        assert (piece["image"][:, 0, 0, 0] == torch.arange(first, first + 5)).all()
+        starts.add(first)
+    assert starts == {0, 1, 2, 3, 4}
+    assert cut(data, (4, 4, 4), 0, volumes=9)["image"].shape == (9, 4, 4, 4)
+
+
+def test_a_seed_fixes_the_volumes():
+    data = sample() | {"image": torch.arange(30.0)[:, None, None, None].expand(30, 12, 10, 8)}
+
+    def starts(seed: int) -> list[int]:
+        patch = SamplePatch((4, 4, 4), volumes=2).set_random_state(seed)
+        return [int(patch(data)["image"].min()) for _ in range(6)]
+
+    assert starts(0) == starts(0) != starts(1)
+    assert len(set(starts(0))) > 1

@@ -17,12 +17,21 @@ SERIES = "bold"
 SPACING_MM = (0.1, 20.0)
 
 
-def check_header(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
-    """Check one image by itself."""
+def is_series(column: str) -> bool:
+    """Whether the images of a column are 4D.
+
+    >>> is_series("bold"), is_series("bold_task-rest"), is_series("boldness"), is_series("t1")
+    (True, True, False, False)
+    """
+    return column.split("_")[0] == SERIES
+
+
+def check_header(scan: Scan, image: SpatialImage, *, largest_voxel_mm: float | None = None) -> Iterator[Problem]:
+    """Check one image by itself; its voxels may be as large as `SPACING_MM` says, if nothing else is said."""
     yield from _kind(scan, image)
     yield from _dimensions(scan, image)
     yield from _orientation(scan, image)
-    yield from _affine(scan, image)
+    yield from _affine(scan, image, largest_mm=largest_voxel_mm or SPACING_MM[1])
 
 
 def check_handedness(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
@@ -67,7 +76,7 @@ def _kind(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
 def _dimensions(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
     shape = image.shape
     size = "×".join(map(str, shape))
-    expected = 4 if scan.column.split("_")[0] == SERIES else 3
+    expected = 4 if is_series(scan.column) else 3
     if len(shape) > 3 and len(shape) > expected and set(shape[expected:]) == {1}:
         remedy = "Drop it, e.g. nibabel.save(nibabel.squeeze_image(nibabel.load(file)), file)"
         yield scan.problem(f"has a needless last dimension of size 1 ({size})", remedy)
@@ -94,13 +103,12 @@ def _orientation(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
             yield scan.problem(what, f"{remedy}, or copy the right one over the other")
 
 
-def _affine(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
+def _affine(scan: Scan, image: SpatialImage, *, largest_mm: float) -> Iterator[Problem]:
     if not _usable(image.affine):
         yield scan.problem("has no usable affine (zero, flat or not finite)", "Convert the original again")
         return
     spacing = voxel_sizes(image.affine)
-    low, high = SPACING_MM
-    if spacing.min() < low or spacing.max() > high:
+    if spacing.min() < SPACING_MM[0] or spacing.max() > largest_mm:
         size = " × ".join(f"{mm:.3g}" for mm in spacing)
         yield scan.problem(f"has voxels of {size} mm", "Correct the spacing in the header; it must be in millimetres")
 

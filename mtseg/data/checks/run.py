@@ -14,12 +14,15 @@ from rich.progress import track
 from mtseg.data.checks.duplicates import file_digests, same_images
 from mtseg.data.checks.folds import check_folds
 from mtseg.data.checks.notes import merge_notes
+from mtseg.data.checks.runs import check_stretches, of_different_runs
+from mtseg.data.checks.slices import check_slices
 from mtseg.data.checks.subject import Findings, inspect_subject
 from mtseg.data.checks.table import check_table
 from mtseg.data.checks.targets import check_targets
-from mtseg.data.cohort import Cohort
+from mtseg.data.cohort import STRETCH, Cohort
 from mtseg.errors import Problem, ProblemsError
 from mtseg.keys import Column
+from mtseg.planes import SLICES
 from mtseg.tasks import Head, Structures
 
 logger = logging.getLogger("mtseg")
@@ -54,15 +57,23 @@ def check_cohort(
         for several subjects are one.
     """
     if images_only:
-        unused = [name for name in Column if name != Column.SUBJECT]
+        unused = {*Column} - {Column.SUBJECT, *STRETCH, *SLICES}
         cohort = replace(cohort, table=cohort.table.drop(columns=unused, errors="ignore"), targets=())
     wanted = tuple(cohort.sequences if sequences is None else sequences)
     problems = check_table(cohort, sequences=wanted, structures=structures, heads=heads)
     problems += check_folds(cohort)
     problems += check_targets(cohort, heads=heads, folds=folds)
+    problems += check_slices(cohort)
+    problems += check_stretches(cohort, sequences=wanted) if cohort.clip else []
 
     present = tuple(name for name in wanted if name in cohort.table)
-    inspect = partial(inspect_subject, sequences=present, deep=deep)
+    inspect = partial(
+        inspect_subject,
+        sequences=present,
+        deep=deep,
+        clip=cohort.clip,
+        largest_voxel_mm=cohort.largest_voxel_mm,
+    )
     with ThreadPoolExecutor(min(MOST_WORKERS, os.cpu_count() or 1)) as pool:
         results = pool.map(inspect, cohort.records(sequences=present))
         findings = list(_shown(results, total=len(cohort)))
@@ -71,6 +82,9 @@ def check_cohort(
 
     scans = [scan for finding in findings for scan in finding.sequences]
     digests = {scan: digest for finding in findings for scan, digest in finding.digests.items()}
+    if cohort.clip:
+        scans = of_different_runs(scans)
+        digests = {scan: digests[scan] for scan in scans if scan in digests}
     problems += same_images(digests if deep else file_digests(scans))
     if structures is not None and structures.names:
         problems += _mask_values(findings, structures)

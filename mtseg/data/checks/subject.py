@@ -9,7 +9,9 @@ from nibabel.spatialimages import SpatialImage
 
 from mtseg.data.checks.dicom import check_series
 from mtseg.data.checks.header import check_grid, check_handedness, check_header, is_numeric
+from mtseg.data.checks.runs import check_stretch
 from mtseg.data.checks.scan import UNREADABLE, Scan, check_sum, incomplete, open_image, unreadable
+from mtseg.data.checks.slices import check_range
 from mtseg.data.checks.voxels import check_mask, check_sequence, read_voxels
 from mtseg.errors import Problem
 from mtseg.keys import Column, Key
@@ -32,13 +34,22 @@ class Findings:
     mask_values: set[int] = field(default_factory=set)
 
 
-def inspect_subject(record: Mapping[str, Any], *, sequences: Sequence[str], deep: bool) -> Findings:
+def inspect_subject(
+    record: Mapping[str, Any],
+    *,
+    sequences: Sequence[str],
+    deep: bool,
+    clip: int | None = None,
+    largest_voxel_mm: float | None = None,
+) -> Findings:
     """Check a subject's files one by one and against each other.
 
     Args:
         record: From `Cohort.records` with these sequences.
         sequences: Column names of the record's images.
         deep: Also read the voxels, each file once.
+        clip: See `Cohort`.
+        largest_voxel_mm: See `Cohort`.
     """
     findings = Findings()
     sound: dict[Scan, SpatialImage] = {}
@@ -49,7 +60,9 @@ def inspect_subject(record: Mapping[str, Any], *, sequences: Sequence[str], deep
             continue
         try:
             image = open_image(scan)
-            wrong = list(check_header(scan, image))
+            wrong = list(check_header(scan, image, largest_voxel_mm=largest_voxel_mm))
+            if not wrong and clip and scan.column != Column.MASK:
+                wrong += check_stretch(scan, image, record, clip=clip)
             findings.problems += wrong
             if not wrong:
                 sound[scan] = image
@@ -66,6 +79,7 @@ def inspect_subject(record: Mapping[str, Any], *, sequences: Sequence[str], deep
             findings.sequences.append(scan)
     if scans and scans[0] in sound and scans[0].column != Column.MASK:
         findings.problems += check_grid(sound, first=scans[0])
+        findings.problems += check_range(record, sound[scans[0]])
     return findings
 
 

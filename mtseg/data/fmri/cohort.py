@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from mtseg.data.checks import check_cohort, require_usable
-from mtseg.data.checks.header import SERIES
+from mtseg.data.checks.header import SERIES, is_series
 from mtseg.data.checks.scan import Scan
 from mtseg.data.cohort import Cohort, read_cohort
 from mtseg.data.fmri.alff import BAND_HZ
@@ -76,7 +76,7 @@ def write_fmri_maps(
     recipe = MapRecipe(
         tuple(maps), band_hz, neighbours, dict(seeds or {}), band_pass_hz, bool(confounds), tuple(regressors), tr_s
     )
-    if column.partition("_")[0] != SERIES:
+    if not is_series(column):
         raise InputError(f"{cohort_table}: '{column}' is no name for 4D images. Call the column {SERIES} or {SERIES}_…")
     beside = [name for name in (brain_mask, confounds) if name]
     cohort = read_cohort(cohort_table, sequences=(column, *beside))
