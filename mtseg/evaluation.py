@@ -12,10 +12,10 @@ from pandas.api.types import is_numeric_dtype
 from mtseg.data import Cohort
 from mtseg.errors import Problem, ProblemsError
 from mtseg.files import read_table, write_table
-from mtseg.keys import Column, File, Key
+from mtseg.keys import MASK_ENTROPY, Column, File, Key
 from mtseg.metrics import case_table
 from mtseg.report import write_report
-from mtseg.statistics import simple_scores_table, summary_table
+from mtseg.statistics import selective_table, simple_scores_table, summary_table
 from mtseg.tasks import Head, Kind, Structures
 
 logger = logging.getLogger("mtseg")
@@ -57,7 +57,7 @@ def write_evaluation(
     simple_scores: Sequence[str] = (),
     lower: Collection[str] = (),
 ) -> Path:
-    """Score the predictions in a folder and write cases.tsv, summary.tsv, simple_scores.tsv and report.html into it.
+    """Score the predictions in a folder and write the tables, cases.tsv and others, and report.html into it.
 
     Args:
         folder: Holds `predictions.tsv`, the masks and `run.json`.
@@ -91,9 +91,12 @@ def write_evaluation(
         columns=simple_scores,
         lower=lower,
     )
+    unsure = predictions[[Column.SUBJECT, *({MASK_ENTROPY} & {*predictions})]]
+    selective = selective_table(cases.merge(unsure, on=Column.SUBJECT, how="left"), heads=heads)
     write_table(cases, folder / File.CASES)
     write_table(summary, folder / File.SUMMARY)
     write_table(simple, folder / File.SIMPLE_SCORES)
+    write_table(selective, folder / File.SELECTIVE)
     run = json.loads((folder / File.RUN).read_text())
     notes = [note for note in (_note_of_training(run),) if note]
     for note in notes:
@@ -112,15 +115,19 @@ def write_evaluation(
         run=run,
         notes=notes,
         simple_scores=simple,
+        selective=selective,
     )
     return folder / File.REPORT
 
 
 def _note_of_training(run: Mapping[str, Any]) -> str | None:
-    """Say so if the weights were trained on these very subjects: on their table, with another or no fold held out."""
-    path = Path(run.get("weights", "")).parent.parent / File.RUN
-    training = json.loads(path.read_text()) if path.is_file() else {}
-    held_out = run.get("fold")
-    if "data" not in training or training["data"] != run["data"] or training["fold"] == held_out is not None:
+    """Say so if weights were trained on these very subjects: on their table, with another or no fold held out."""
+    weights, held_out = run.get("weights", []), run.get("fold")
+    files = [Path(path).parent.parent / File.RUN for path in ([weights] if isinstance(weights, str) else weights)]
+    trainings = [json.loads(file.read_text()) for file in files if file.is_file()]
+    knowing = [training for training in trainings if "data" in training and training["data"] == run["data"]]
+    folds = [str(training["fold"]) for training in knowing if not training["fold"] == held_out is not None]
+    if not folds:
         return None
-    return f"These subjects trained this network (fold held out: {training['fold']}): the scores flatter it."
+    which = ("this network", "it") if len(files) == 1 else (f"{len(folds)} of these {len(files)} networks", "them")
+    return f"These subjects trained {which[0]} (fold held out: {', '.join(folds)}): the scores flatter {which[1]}."

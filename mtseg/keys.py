@@ -10,8 +10,12 @@ MASK_ROUNDING = 0.01
 """How far a mask's voxels may be from whole numbers, as scale factors and float formats leave them."""
 
 
+MASK_ENTROPY = "mask_entropy"
+"""Column of a prediction: how uncertain its mask is."""
+
+
 class Key(StrEnum):
-    """Keys of a sample on its way from the table to the loss."""
+    """Keys of a sample on its way from the table to the loss, and from the network to the files."""
 
     SUBJECT = "subject"
     IMAGE = "image"
@@ -19,6 +23,9 @@ class Key(StrEnum):
     TARGETS = "targets"
     PRED = "pred"
     SHARE = "share"
+    ENTROPY = "entropy"
+    DISAGREEMENT = "disagreement"
+    MEMBERS = "members"
 
 
 class Task(StrEnum):
@@ -35,6 +42,11 @@ class Column(StrEnum):
     FOLD = "fold"
     GROUP = "group"
     SITE = "site"
+    FIRST_VOLUME = "first_volume"
+    VOLUMES = "volumes"
+    SLICE_SAGITTAL = "slice_sagittal"
+    SLICE_CORONAL = "slice_coronal"
+    SLICE_AXIAL = "slice_axial"
 
 
 class File(StrEnum):
@@ -47,6 +59,7 @@ class File(StrEnum):
     CASES = "cases.tsv"
     SUMMARY = "summary.tsv"
     SIMPLE_SCORES = "simple_scores.tsv"
+    SELECTIVE = "selective.tsv"
     REPORT = "report.html"
     SUBSETS = "subsets.tsv"
     EXPLANATIONS = "explanations.tsv"

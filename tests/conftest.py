@@ -13,6 +13,7 @@ import pytest
 from mtseg.bundle import find, train
 from mtseg.bundle.config import load_config
 from mtseg.bundle.locate import root
+from mtseg.data.checks.header import is_series
 from mtseg.tasks import Head, Kind, Structures, heads_from
 
 TINY = (
@@ -34,7 +35,8 @@ def make_phantoms(folder: Path, name: str, *, edge: int = 16, subjects: int = 8)
     """Write a cohort with all columns that a bundle needs; odd and even subjects answer differently."""
     config, scores = read_config(name), read_config(name, "evaluate.yaml")["simple_scores"]
     rng = np.random.default_rng(0)
-    shape, affine = (edge + 4, edge, edge - 2), np.diag([*config["spacing"], 1.0])
+    x_mm, y_mm, z_mm = (*config["spacing"], 5.0)[:3]  # that of a slice says nothing across it
+    shape, affine = (edge + 4, edge, edge - 2), np.diag([x_mm, y_mm, z_mm, 1.0])
     structures, side = Structures(config["structures"]), edge // 6
     rows = []
     for i in range(subjects):
@@ -47,8 +49,11 @@ def make_phantoms(folder: Path, name: str, *, edge: int = 16, subjects: int = 8)
         nib.save(nib.Nifti1Image(mask, affine), folder / row["mask"])
         for sequence in config["sequences"]:
             row[sequence] = f"p{i}_{sequence}.nii.gz"
+            if is_series(sequence):  # longer than a clip
+                brightness = np.stack([brightness] * (config["clip"] + 4), axis=-1)
             voxels = rng.normal(brightness, 10).astype(np.float32)
             nib.save(nib.Nifti1Image(voxels, affine), folder / row[sequence])
+        row |= {f"slice_{config['plane']}": edge // 2 - i % 4} if "plane" in config else {}
         row |= dict.fromkeys(scores, 40 + i)
         rows.append(row | {head.name: _answer(head, i) for head in heads_from(config["heads"])})
     pd.DataFrame(rows).to_csv(folder / "cohort.tsv", sep="\t", index=False)

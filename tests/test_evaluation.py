@@ -67,6 +67,25 @@ def test_simple_scores_stand_beside_the_network(perfect, tiny):
     assert (simple.loc["nihss", "auc"], simple.loc["nihss", "network_auc"]) == (1, 1)
 
 
+def test_the_most_certain_are_scored_alone(perfect, tiny):
+    """p6 is wrong in both answers and the least certain of them."""
+    predictions = read_table(perfect / "predictions.tsv")
+    predictions["mask_entropy"] = [*np.linspace(0.1, 0.2, 6), 0.5]
+    predictions.loc[6, ["outcome_prob_poor", "outcome_prob_good", "outcome_predicted"]] = [0.45, 0.55, "good"]
+    write_table(predictions, perfect / "predictions.tsv")
+    mask = nib.load(perfect / "p6_mask.nii.gz")
+    nib.save(nib.Nifti1Image(np.roll(np.asarray(mask.dataobj), 8, axis=0), mask.affine), perfect / "p6_mask.nii.gz")
+    report = write(perfect, tiny.table).read_text()
+    table = read_table(perfect / "selective.tsv")
+    for task, metric, half in (("seg", "dice_mean", 4), ("outcome", "accuracy", 6)):  # the outcomes are equally certain
+        found = table[(table["task"] == task) & (table["metric"] == metric)].set_index("coverage")
+        assert found.loc[[1.0, 0.8, 0.5], "n"].tolist() == [7, 6, half]
+        assert found.loc[[1.0, 0.8, 0.5], "value"].tolist() == pytest.approx([6 / 7, 1, 1])
+    assert table.loc[table["metric"] == "aurc", "value"].tolist() == pytest.approx([1 / 7 / 7] * 2)
+    assert "Selective prediction" in report
+    assert "80%" in report
+
+
 def test_class_names_that_look_like_something_else_are_scored(perfect, tiny):
     names = {"poor": "None", "good": "01"}
     cells = {(f"p{i}", "outcome"): ("None", "01")[i % 2] for i in range(8)}

@@ -7,10 +7,23 @@ from mtseg.keys import Key
 from mtseg.tasks import Head, Kind, Structures, heads_from
 
 
+def input_channels(config: Mapping[str, Any]) -> list[str]:
+    """Name the network's channels: the sequences, or the volumes of a clip.
+
+    >>> input_channels({"sequences": ["t1", "flair"]}), input_channels({"sequences": ["bold"], "clip": 2})
+    (['t1', 'flair'], ['bold 0', 'bold 1'])
+    """
+    clip = config.get("clip")
+    if not isinstance(clip, int):  # the recipe refuses what is neither a number nor null
+        return config["sequences"]
+    return [f"{name} {t}" for name in config["sequences"] for t in range(clip)]
+
+
 def change_training(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Change a training's settings, and its network with the sequences, structures and heads.
 
-    So `heads: {}` is the segmentation alone, `structures: {}` the classes alone, `sequences: [flair]` one sequence.
+    So `heads: {}` is the segmentation alone, `structures: {}` the classes alone, `sequences: [flair]` one sequence,
+    and `clip: 8` eight volumes of a 4D run.
 
     Args:
         config: Of a bundle.
@@ -22,7 +35,7 @@ def change_training(config: Mapping[str, Any], changes: Mapping[str, Any]) -> di
     gone = config["heads"].keys() - changes.get("heads", config["heads"]).keys()
     changed = {**config, **changes}
     fitting = {
-        "in_channels": len(changed["sequences"]),
+        "in_channels": len(input_channels(changed)),
         "mask_classes": Structures(changed["structures"]).count,
         "heads": {head.name: head.outputs for head in heads_from(changed["heads"])},
     }
@@ -46,7 +59,7 @@ def change_metadata(metadata: Mapping[str, Any], config: Mapping[str, Any]) -> d
     image, outputs = tensors["inputs"][Key.IMAGE], tensors["outputs"]
     spelt = {name.lower(): name for name in image["channel_def"].values()}
     fitted = {
-        "inputs": {Key.IMAGE.value: _channels(image, [spelt.get(name, name) for name in config["sequences"]])},
+        "inputs": {Key.IMAGE.value: _channels(image, [spelt.get(name, name) for name in input_channels(config)])},
         "outputs": {Key.PRED.value: _channels(outputs[Key.PRED], ["background", *config["structures"]])}
         | {
             head.name: _channels(outputs.get(head.name, _head(head)), head.classes or [head.name])

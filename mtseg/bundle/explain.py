@@ -9,6 +9,7 @@ from mtseg.bundle.guards import check_mirror, check_output, refusable
 from mtseg.bundle.inputs import table_of
 from mtseg.bundle.locate import find, root
 from mtseg.bundle.run import Path_, find_weights, infer
+from mtseg.errors import InputError
 
 
 def explain(
@@ -30,7 +31,7 @@ def explain(
         out: Output folder.
         cohort: Cohort table, instead of `inputs`; its masks are compared with the maps.
         fold: Explain this fold's subjects only.
-        weights: State dicts to use instead of the bundle's own; of several the maps are averaged.
+        weights: As in `mtseg.bundle.predict`; of several the maps are averaged too.
         mirror: Average with the map of the mirrored image.
         **options: What is explained and how: the settings under `explain` in `bundles/recipe/explain.yaml`.
 
@@ -38,17 +39,21 @@ def explain(
         The output folder, see the output reference.
 
     Raises:
-        InputError: See `mtseg.bundle.predict`; or an option names something that there is not.
+        InputError: See `mtseg.bundle.predict`; an option names something that there is not; or the bundle takes clips.
     """
     folder, out = find(name), Path(out).absolute()
     recipe = load_config(root() / "bundles" / "recipe" / "explain.yaml", root=root())
     config = load_config(folder / "configs" / "inference.yaml", root=root()) | recipe
-    first, *others = [find_weights(folder, path) for path in weights] or [find_weights(folder, None)]
+    first, *others = find_weights(folder, weights)
     check_output(out, folder)
-    check_mirror(folder, mirror)
+    check_mirror(folder, mirror, weights=[first, *others])
+    if config.get("clip") is not None:
+        raise InputError(
+            f"{name}: answers about 4D runs (clip: {config['clip']}) have no maps. Train on maps of the runs"
+        )
     with refusable(out):
         cohort = table_of(inputs, cohort, sequences=config["sequences"], folder=out)
         explained = recipe["explain"] | options | {"ensemble": [str(path) for path in others]}
         config |= {"cohort": cohort, "fold": fold, "mirror": mirror, "explain": explained}
-        infer(folder, "explain.yaml", config, out=out, weights=first)
+        infer(folder, "explain.yaml", config, out=out, weights=[first])
     return out

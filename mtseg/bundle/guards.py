@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,14 +37,15 @@ def check_output(out: Path, folder: Path) -> None:
         raise InputError(f"{out}: is no folder for predictions. Choose another for --out")
     run = json.loads((out / File.RUN).read_text()) if (out / File.RUN).is_file() else {"command": None}
     ours = run["command"] in ("predict", "evaluate", "explain")
-    written = ("*_mask.nii.gz", "*_prob.nii.gz", "*_cam*")
+    written = ("*_mask.nii.gz", "*_prob.nii.gz", "*_entropy.nii.gz", "*_disagreement.nii.gz", "*_cam*")
     if not ours and any(any(out.glob(pattern)) for pattern in written):
         raise InputError(f"{out}: holds masks or maps that could be overwritten. Choose another folder for --out")
 
 
-def check_mirror(folder: Path, mirror: bool) -> None:
-    """Refuse to mirror at prediction what was not mirrored in training."""
-    if mirror and not load_config(folder / "configs" / "train.yaml", root=root())["mirror"]:
+def check_mirror(folder: Path, mirror: bool, *, weights: Sequence[Path]) -> None:
+    """Refuse to mirror at prediction what was not mirrored in training, in that of the bundle or of the weights."""
+    files = {run / "configs" / "train.yaml" for run in (folder, *(path.parent.parent for path in weights))}
+    if mirror and not all(load_config(file, root=root()).get("mirror") for file in files if file.is_file()):
         raise InputError("--mirror: this network was trained without mirroring (mirror: false), so it cannot be used")
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mtseg
 from mtseg.bundle.config import load_config
@@ -19,6 +20,7 @@ class Description:
         optional: Those of them that a subject may lack.
         structures: The mask's structures.
         heads: The network's heads.
+        reading: Further arguments of `mtseg.data.read_cohort`.
         has_weights: Whether trained weights lie in the bundle.
     """
 
@@ -26,6 +28,7 @@ class Description:
     optional: tuple[str, ...]
     structures: Structures
     heads: tuple[Head, ...]
+    reading: dict[str, Any]
     has_weights: bool
 
 
@@ -61,5 +64,6 @@ def describe(name: str) -> Description:
         optional=tuple(config.get("optional_sequences", ())),
         structures=Structures(config["structures"]),
         heads=heads_from(config["heads"]),
+        reading={name: config[name] for name in ("clip", "largest_voxel_mm", "plane") if name in config},
         has_weights=(folder / "models" / File.WEIGHTS).is_file(),
     )

@@ -17,6 +17,7 @@ from mtseg.bundle.config import load_config, parse_settings
 from mtseg.bundle.guards import check_mirror, check_output, check_unchanged, refusable
 from mtseg.bundle.inputs import table_of
 from mtseg.bundle.locate import find, root
+from mtseg.bundle.members import add_uncertainty, strangers
 from mtseg.engine import find_checkpoint
 from mtseg.errors import InputError
 from mtseg.files import replacing
@@ -38,8 +39,11 @@ MODEL = (
     "spacing",
     "brain_only",
     "tile_size",
+    "clip",
+    "largest_voxel_mm",
+    "plane",
 )
-"""Settings that prediction must share with the training."""
+"""Settings that prediction must share with the training, where it has them."""
 
 
 def train(
@@ -73,15 +77,7 @@ def train(
         InputError: The folder holds another training, or `resume` is set and it holds none like this one.
     """
     folder, out = find(name), Path(out).absolute()
-    config = load_config(folder / "configs" / "train.yaml", root=root())
-    changes = parse_settings(settings, config) | {
-        "cohort": str(Path(cohort).absolute()),
-        "output": str(out),
-        "fold": fold,
-        "seed": seed,
-        "resume": resume,
-    }
-    config = change_training(config, changes)
+    config = training_config(name, cohort=cohort, out=out, fold=fold, seed=seed, settings=settings) | {"resume": resume}
     if find_checkpoint(out / "models", resume=resume):
         check_unchanged(config, out)
     with refusable(out):
@@ -91,13 +87,22 @@ def train(
     return out
 
 
+def training_config(
+    name: str, *, cohort: Path_, out: Path_, fold: int | None, seed: int, settings: Sequence[str]
+) -> dict[str, Any]:
+    """Give the complete configuration of a training; see `train` for the arguments."""
+    config = load_config(find(name) / "configs" / "train.yaml", root=root())
+    run = {"cohort": str(Path(cohort).absolute()), "output": str(Path(out).absolute()), "fold": fold, "seed": seed}
+    return change_training(config, parse_settings(settings, config) | run)
+
+
 def predict(
     name: str,
     inputs: Sequence[Path_] = (),
     *,
     out: Path_,
     cohort: Path_ | None = None,
-    weights: Path_ | None = None,
+    weights: Path_ | Sequence[Path_] = (),
     mirror: bool = False,
     probabilities: bool = False,
 ) -> Path:
@@ -108,7 +113,7 @@ def predict(
         inputs: NIfTI files or DICOM series folders, one per subject; for bundles with one sequence.
         out: Output folder.
         cohort: Cohort table, instead of `inputs`.
-        weights: State dict to use instead of the bundle's own.
+        weights: State dicts, or output folders of trainings, to use instead of the bundle's own; several are averaged.
         mirror: Average with the prediction on the mirrored image.
         probabilities: Also write probability images.
 
@@ -117,13 +122,15 @@ def predict(
     """
     folder, out = find(name), Path(out).absolute()
     config = load_config(folder / "configs" / "inference.yaml", root=root())
-    weights = find_weights(folder, weights)
+    paths = find_weights(folder, weights)
     check_output(out, folder)
-    check_mirror(folder, mirror)
+    check_mirror(folder, mirror, weights=paths)
     with refusable(out):
         cohort = table_of(inputs, cohort, sequences=config["sequences"], folder=out)
         config |= {"cohort": cohort, "mirror": mirror, "probabilities": probabilities}
-        infer(folder, "inference.yaml", config, out=out, weights=weights)
+        if len(paths) > 1:
+            config = add_uncertainty(config)
+        infer(folder, "inference.yaml", config, out=out, weights=paths)
     return out
 
 
@@ -133,7 +140,7 @@ def evaluate(
     cohort: Path_,
     out: Path_,
     fold: int | None = None,
-    weights: Path_ | None = None,
+    weights: Path_ | Sequence[Path_] = (),
     mirror: bool = False,
     settings: Sequence[str] = (),
 ) -> Path:
@@ -144,7 +151,7 @@ def evaluate(
         cohort: Cohort table with masks and targets; missing ones are counted, not scored.
         out: Output folder.
         fold: Score this fold's subjects only.
-        weights: State dict to use instead of the bundle's own.
+        weights: State dicts, or output folders of trainings, to use instead of the bundle's own; several are averaged.
         mirror: Average with the prediction on the mirrored image.
         settings: "NAME=VALUE" changes of the bundle's top-level settings.
 
@@ -152,35 +159,41 @@ def evaluate(
         The HTML report.
     """
     folder = find(name)
-    weights = find_weights(folder, weights)
+    paths = find_weights(folder, weights)
     config = load_config(*(folder / "configs" / file for file in EVALUATION), root=root())
     changes = parse_settings(settings, config) | {"cohort": cohort, "fold": fold, "mirror": mirror}
     out = Path(out).absolute()
     check_output(out, folder)
-    check_mirror(folder, mirror)
+    check_mirror(folder, mirror, weights=paths)
     with refusable(out):
-        infer(folder, EVALUATION[-1], config | changes, out=out, weights=weights)
+        infer(folder, EVALUATION[-1], add_uncertainty(config | changes), out=out, weights=paths)
     return out / File.REPORT
 
 
-def find_weights(folder: Path, weights: Path_ | None) -> Path:
-    """Give the weights to use: those named, or the bundle's own.
+def find_weights(folder: Path, weights: Path_ | Sequence[Path_]) -> list[Path]:
+    """Give the files of the weights to use: those named, or the bundle's own.
 
     Raises:
-        InputError: There are none.
+        InputError: There are none, or a training had other settings than the bundle; lists all of them.
     """
-    path = Path(weights or folder / "models" / File.WEIGHTS).absolute()
-    if not path.is_file():
-        raise InputError(f"{path}: there are no such weights. Train the bundle first, or give --weights")
-    return path
+    named = [weights] if isinstance(weights, (str, PathLike)) else weights
+    given = [Path(path).absolute() for path in named] or [folder]
+    paths = [path / "models" / File.WEIGHTS if path.is_dir() else path for path in given]
+    runs = [path for path in given if path != folder and (path / "configs" / "inference.yaml").is_file()]
+    absent = [path for path in paths if not path.is_file()]
+    problems = [f"{path}: there are no such weights. Train the bundle first, or give --weights" for path in absent]
+    problems += strangers(folder, runs, same=MODEL)
+    if problems:
+        raise InputError("\n".join(problems))
+    return paths
 
 
-def infer(folder: Path, file: str, config: Mapping[str, Any], *, out: Path, weights: Path) -> None:
+def infer(folder: Path, file: str, config: Mapping[str, Any], *, out: Path, weights: Sequence[Path]) -> None:
     """Write a complete configuration into the output folder and run it."""
     config = dict(config) | {
         "cohort": str(Path(config["cohort"]).absolute()),
         "output": str(out),
-        "weights": str(weights),
+        "weights": [str(path) for path in weights] if len(weights) > 1 else str(weights[0]),
         "bundle_root": str(folder),
     }
     path = out / "configs" / file
@@ -195,7 +208,8 @@ def _copy_bundle(folder: Path, out: Path, *, train: Mapping[str, Any]) -> None:
     evaluate = load_config(folder / "configs" / "evaluate.yaml", root=root())
     _write_yaml(train, out / "configs" / "train.yaml")
     _write_yaml(
-        inference | {key: train[key] for key in MODEL} | {"bundle_root": str(out)}, out / "configs" / "inference.yaml"
+        inference | {key: train[key] for key in MODEL if key in inference} | {"bundle_root": str(out)},
+        out / "configs" / "inference.yaml",
     )
     gone = inference["structures"].keys() - train["structures"].keys()
     _write_yaml(change_evaluation(evaluate, gone=gone), out / "configs" / "evaluate.yaml")

@@ -12,6 +12,7 @@ from monai.bundle.properties import InferProperties, TrainProperties
 from monai.utils import BundleProperty, BundlePropertyConfig
 from torch import Tensor, nn
 
+from mtseg.bundle.changes import input_channels
 from mtseg.bundle.config import load_config
 from mtseg.bundle.locate import find, root
 from mtseg.errors import InputError, Problem, ProblemsError
@@ -74,7 +75,7 @@ def _properties(configs: Mapping[str, Any]) -> Iterator[Problem]:
 def _names(config: Mapping[str, Any], formats: Mapping[str, Any]) -> Iterator[Problem]:
     """Compare what train.yaml asks for, in its order, with the channels that the metadata declares."""
     wanted = {
-        f"inputs: {Key.IMAGE}": [name.lower() for name in config["sequences"]],
+        f"inputs: {Key.IMAGE}": [name.lower() for name in input_channels(config)],
         f"outputs: {Key.PRED}": ["background", *config["structures"]],
     } | {f"outputs: {head.name}": list(head.classes or (head.name,)) for head in heads_from(config["heads"])}
     declared = {f"{side}: {name}": about for side, tensors in formats.items() for name, about in tensors.items()}

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import nibabel as nib
 import numpy as np
 from nilearn import plotting
@@ -29,13 +30,14 @@ def draw(
     """
     with mpl.rc_context({"font.size": 9}), replacing(path) as temporary:
         common, planes = _common(anatomy, normalised), _planes(normalised)
-        if planes != "ortho":  # the place of the one slice
+        if planes != "ortho":  # the place of the one slice, and room for the title
             common["cut_coords"] = [common["cut_coords"]["xyz".index(planes)]]
+            common |= {"figure": plt.figure(figsize=(5.4, 5.0), facecolor="black"), "axes": (0, 0, 1, 0.9)}
         display = plotting.plot_stat_map(normalised, **common, display_mode=planes, transparency=0.6, colorbar=True)
         if mask is not None and np.asanyarray(mask.dataobj).any():
             found = nib.Nifti1Image((np.asanyarray(mask.dataobj) > 0).astype(np.uint8), mask.affine)
             display.add_contours(found, levels=[0.5], colors="cyan", linewidths=1)
-        display.title(f"{title}\n{_CAPTION}", size=8)
+        display.title(f"{title}\n{_CAPTION}", size=8, y=0.99 if planes == "ortho" else 1.1)
         display.savefig(temporary, dpi=150)
         display.close()
 
@@ -75,6 +77,8 @@ def _common(anatomy: nib.Nifti1Image, normalised: nib.Nifti1Image) -> dict[str, 
 
 
 def _planes(image: nib.Nifti1Image) -> str:
-    """Planes that have more than a line to show; a slice stored as a volume has one."""
-    flat = [axis for axis, n in enumerate(nib.as_closest_canonical(image).shape) if n == 1]
+    """Planes that have more than a line to show; a slice stored as a volume, or the one that was used, has one."""
+    values = np.asanyarray(nib.as_closest_canonical(image).dataobj)
+    shown = values != 0 if values.any() else np.ones(values.shape, dtype=bool)
+    flat = [axis for axis in range(3) if shown.any(axis=tuple({0, 1, 2} - {axis})).sum() == 1]
     return "xyz"[flat[0]] if flat else "ortho"

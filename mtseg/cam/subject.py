@@ -15,6 +15,7 @@ from mtseg.cam.targets import MaskTarget, Scale, Target
 from mtseg.errors import InputError
 from mtseg.keys import Task
 from mtseg.networks.padding import pad_to_multiple
+from mtseg.statistics import average_members
 
 Infer = Callable[[Tensor, nn.Module], dict[str, Tensor]]
 
@@ -102,8 +103,7 @@ class SubjectExplainer(Inferer):
 
     def answers(self, images: Tensor, network: nn.Module) -> dict[str, Tensor]:
         """What a prediction by all members says."""
-        members = [self._predicted(images, member) for member in (network, *self.others)]
-        return {name: torch.stack([answers[name] for answers in members]).mean(dim=0) for name in members[0]}
+        return average_members(self._predicted(images, member) for member in (network, *self.others))
 
     def scores(self, images: Tensor, network: nn.Module) -> Tensor:
         """What a prediction says of the last subject's target in changed images of that subject, (B,)."""

@@ -21,9 +21,10 @@ from mtseg.cam.subject import SubjectExplainer
 from mtseg.cam.targets import MaskTarget
 from mtseg.data import Cohort
 from mtseg.files import replacing, write_table
-from mtseg.images import first_volume, save_like
+from mtseg.images import first_volume, native_affine, save_like
 from mtseg.keys import Column, File, Key
 from mtseg.metrics import read_masks
+from mtseg.planes import Slice
 from mtseg.statistics import means_table
 from mtseg.tasks import Head, Structures
 
@@ -111,7 +112,7 @@ class WriteExplanations:
             temporary.write_text(json.dumps({"subject": subject} | about, indent=2) + "\n")
         self._draw(subject, sample[Key.IMAGE], about)
         row = {Column.SUBJECT.value: subject, "head": about["head"], "answer": about["answer"]}
-        row |= {"score": self.explainer.score, "peak": about["peak"]} | self._agreement(subject, normalised[..., 0])
+        row |= {"score": self.explainer.score, "peak": about["peak"]} | self._agreement(sample, normalised[..., 0])
         if self.faithfulness:
             image = sample[Key.IMAGE].as_tensor()
             checks = check_map(self.explainer, engine.network, image, seed=len(self.rows))
@@ -160,17 +161,21 @@ class WriteExplanations:
         head = self.heads[str(target.head)]
         return head.classes[int(target.index)] if head.classes else head.name  # type: ignore[arg-type]
 
-    def _agreement(self, subject: str, attribution: np.ndarray) -> dict[str, float]:
+    def _agreement(self, sample: Mapping[str, Any], attribution: np.ndarray) -> dict[str, float]:
         """Columns for the network's own mask and the reference."""
-        own, target = self.folder / f"{subject}_mask.nii.gz", self.explainer.target
+        subject, only, target = sample[Key.SUBJECT], Slice.of(sample), self.explainer.target
+        own = self.folder / f"{subject}_mask.nii.gz"
         row: dict[str, float] = {}
         if not self.structures.names:
             return row
+        attribution = np.atleast_3d(attribution)
+        if only is not None:
+            attribution = attribution[only.within(native_affine(sample[Key.IMAGE].meta))]
         for which, path in {"own": own, "reference": self.references[subject]}.items():
             if path is not None:
-                labels = self.structures.classes(read_masks(own, Path(path), subject=subject).reference)
+                labels = self.structures.classes(read_masks(own, Path(path), subject=subject, only=only).reference)
                 asked = labels == target.index if isinstance(target, MaskTarget) else labels > 0
-                found = asdict(compare_map(np.atleast_3d(attribution), asked))
+                found = asdict(compare_map(attribution, asked))
                 row |= {f"{measure}_{which}": value for measure, value in found.items()}
         return row
 

@@ -1,7 +1,7 @@
 """`mtseg`: one command a task. Heavy imports wait until a command runs, so that `--help` is instant."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,7 +18,10 @@ app.add_typer(bundle.app, name="bundle")
 Name = Annotated[str, typer.Argument(help="Name of a bundle (`mtseg bundle list`), or a bundle's or a run's folder.")]
 Table = Annotated[Path | None, typer.Option("--cohort", help="Table with one row per subject.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
-Weights = Annotated[Path | None, typer.Option(help="State dict to use instead of the bundle's own.")]
+Weights = Annotated[
+    list[Path] | None,
+    typer.Option(help="State dict or a training's folder, not the bundle's own; repeatable: several are averaged."),
+]
 Mirror = Annotated[bool, typer.Option("--mirror", help="Average with the prediction on the mirrored image.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Change a setting of the bundle, e.g. --set epochs=50; repeatable.")
@@ -57,7 +60,8 @@ def predict(
     from mtseg.bundle import predict as run
 
     _log_to_terminal()
-    run(name, inputs or (), cohort=cohort, out=out, weights=weights, mirror=mirror, probabilities=probabilities)
+    members = weights or ()
+    run(name, inputs or (), cohort=cohort, out=out, weights=members, mirror=mirror, probabilities=probabilities)
     typer.echo(f"predictions: {out}")
 
 
@@ -79,10 +83,10 @@ def evaluate(
     from mtseg.bundle import evaluate_subsets
 
     _log_to_terminal()
+    options: dict[str, Any] = {"fold": fold, "weights": weights or (), "mirror": mirror, "settings": settings or ()}
     if subsets:
-        options = {"weights": weights, "mirror": mirror, "settings": settings or ()}
-        typer.echo(evaluate_subsets(name, cohort=cohort, out=out / "subsets", fold=fold, **options))
-    typer.echo(run(name, cohort=cohort, out=out, fold=fold, weights=weights, mirror=mirror, settings=settings or ()))
+        typer.echo(evaluate_subsets(name, cohort=cohort, out=out / "subsets", **options))
+    typer.echo(run(name, cohort=cohort, out=out, **options))
 
 
 @app.command()
@@ -92,9 +96,7 @@ def explain(
     inputs: Annotated[list[Path] | None, typer.Argument(help="NIfTI files or DICOM series folders.")] = None,
     cohort: Table = None,
     fold: Annotated[int | None, typer.Option(help="Explain this fold's subjects only.")] = None,
-    weights: Annotated[
-        list[Path] | None, typer.Option(help="State dict to use; repeatable: the maps of several are averaged.")
-    ] = None,
+    weights: Weights = None,
     mirror: Mirror = False,
     head: Annotated[str | None, typer.Option(help="Head, or seg for the mask; without it the first head.")] = None,
     answer: Annotated[
@@ -138,6 +140,22 @@ def explain(
         atlas=atlas and str(atlas),
     )
     typer.echo(f"explanations: {out}")
+
+
+@app.command()
+def experiment(
+    spec: Annotated[Path, typer.Argument(help="YAML file: bundle, cohort, variants, folds, seeds.")],
+    out: Out,
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="local:N processes, a Dask scheduler's address, or a dask-jobqueue YAML; else this process."),
+    ] = None,
+) -> None:
+    """Train variants of a network on the same folds and compare them; a second call does only what is missing."""
+    from mtseg.experiment import run_experiment
+
+    _log_to_terminal()
+    typer.echo(run_experiment(spec, out=out, cluster=cluster))
 
 
 @app.command()

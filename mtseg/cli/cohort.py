@@ -1,4 +1,4 @@
-"""`mtseg cohort`: check a table, divide it into folds, make one from a folder, or add fMRI maps to one."""
+"""`mtseg cohort`: check a table, divide it into folds, make one from a folder, or add slices or fMRI maps to one."""
 
 from __future__ import annotations
 
@@ -37,15 +37,17 @@ def check(
     cohort = read_cohort(table)
     asked: dict[str, Any] = {"sequences": sequence}
     optional: tuple[str, ...] = ()
+    reading: dict[str, Any] = {}
     if bundle:
         from mtseg.bundle import describe
 
         about = describe(bundle)
-        optional = about.optional
+        optional, reading = about.optional, about.reading
         asked = {"sequences": sequence or about.sequences, "structures": about.structures, "heads": about.heads}
     if asked["sequences"]:  # read as training does; what the table lacks is a line in the list
         present = [name for name in asked["sequences"] if name in cohort.table]
-        cohort = read_cohort(table, sequences=present, optional=[name for name in optional if name in present])
+        optional_present = [name for name in optional if name in present]
+        cohort = read_cohort(table, sequences=present, optional=optional_present, **reading)
         asked["sequences"] = [name for name in asked["sequences"] if name in present or name not in optional]
     problems = check_cohort(cohort, folds=folds, deep=deep, **asked)
     _show(problems, folder=cohort.path.parent)
@@ -75,6 +77,37 @@ def split(
     write_cohort(cohort.table, out)
     sizes = cohort.table["fold"].value_counts().sort_index()
     typer.echo(f"{out}: {len(cohort)} subjects in folds of {', '.join(map(str, sizes))}")
+
+
+@app.command()
+def slices(
+    table: Table,
+    out: Out,
+    plane: Annotated[str, typer.Option(help="axial, coronal or sagittal.")],
+    rule: Annotated[
+        str, typer.Option(help="largest-area of the mask's structures, or middle of them (else of the head).")
+    ],
+    sequence: Annotated[
+        list[str] | None,
+        typer.Option(help="Image column; repeatable, in the bundle's order: the first there is sets the grid."),
+    ] = None,
+    value: Annotated[
+        list[int] | None, typer.Option(help="Mask value that counts; repeatable; without it all but the background.")
+    ] = None,
+) -> None:
+    """Write the table with a column that says which slice stands for each subject."""
+    from mtseg.data import read_cohort, write_cohort
+    from mtseg.data.slices import choose_slices
+    from mtseg.keys import Column
+    from mtseg.planes import Plane
+
+    cohort = choose_slices(read_cohort(table, sequences=sequence), plane=plane, rule=rule, values=value or ())
+    write_cohort(cohort.table, out)
+    column = cohort.table[Plane(plane).column]
+    without = cohort.table.loc[column.isna(), Column.SUBJECT]
+    typer.echo(f"{out}: {column.name} of {column.count()} of {len(cohort)} subjects by {rule}")
+    if len(without):
+        typer.echo(f"no slice, fill in the column by hand: {', '.join(without)}")
 
 
 @app.command()

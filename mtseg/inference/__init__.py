@@ -1,7 +1,9 @@
 """Whole subjects in, masks and probabilities in the subject's own grid out."""
 
+from mtseg.inference.clips import ClipInferer
+from mtseg.inference.ensemble import EnsembleInferer
 from mtseg.inference.inferer import JointInferer
 from mtseg.inference.weights import load_copies, load_weights
 from mtseg.inference.writer import WritePredictions
 
-__all__ = ["JointInferer", "WritePredictions", "load_copies", "load_weights"]
+__all__ = ["ClipInferer", "EnsembleInferer", "JointInferer", "WritePredictions", "load_copies", "load_weights"]

@@ -12,21 +12,27 @@ from torch import Tensor
 
 from mtseg.files import write_table
 from mtseg.images import native_affine, save_like
-from mtseg.keys import Column, File, Key, Task
+from mtseg.keys import MASK_ENTROPY, Column, File, Key, Task
+from mtseg.planes import SLICES
+from mtseg.statistics import ensemble_uncertainty
 from mtseg.tasks import Head, Kind, Structures
+
+_MAPS = (Key.ENTROPY, Key.DISAGREEMENT)
 
 
 class WritePredictions:
     """Write `<subject>_mask.nii.gz` for each subject and, at the end, `predictions.tsv`.
 
     Expects the evaluator's outputs after post-processing: "seg" as probabilities (K, ...) in the input's own grid,
-    heads as probabilities or numbers. See the output reference for the columns.
+    heads as probabilities or numbers; of an `EnsembleInferer` also the uncertainty. See the output reference for the
+    columns.
 
     Args:
         folder: Where the files go.
         structures: Mask values to write.
         heads: The network's heads.
-        probabilities: Also write `<subject>_prob.nii.gz`, 4D, one volume per structure in the order of `structures`.
+        probabilities: Also write `<subject>_prob.nii.gz`, 4D, one volume per structure in the order of `structures`;
+            and, where there are any, the maps `<subject>_entropy.nii.gz` and `<subject>_disagreement.nii.gz`.
     """
 
     def __init__(
@@ -58,14 +64,19 @@ class WritePredictions:
     def write_batch(self, engine: Engine) -> None:
         """Write the subjects of one batch."""
         for sample, answers in zip(engine.state.batch, engine.state.output, strict=True):
-            self.rows.append(self._write(sample[Key.SUBJECT], sample[Key.IMAGE].meta, answers))
+            row = self._write(sample[Key.SUBJECT], sample[Key.IMAGE].meta, answers)
+            self.rows.append(row | {name: int(sample[name]) for name in SLICES if name in sample})
 
-    def _write(self, subject: str, meta: dict[str, Any], answers: dict[str, Tensor]) -> dict[str, Any]:
+    def _write(self, subject: str, meta: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
         row: dict[str, Any] = {Column.SUBJECT.value: subject}
+        members = {name: said.numpy(force=True) for name, said in answers.get(Key.MEMBERS, {}).items()}
         if self.structures.names:
             row |= self._write_mask(subject, meta, answers[Task.SEG].numpy(force=True))
+        if self.structures.names and members:
+            row |= self._write_uncertainty(subject, meta, answers) | self._spread(meta, members[Task.SEG])
         for head in self.heads:
             row |= _columns(head, answers[head.name].numpy(force=True))
+            row |= _uncertainty(head, members[head.name]) if members else {}
         return row
 
     def _write_mask(self, subject: str, meta: dict[str, Any], probabilities: np.ndarray) -> dict[str, Any]:
@@ -82,6 +93,21 @@ class WritePredictions:
             row[f"{name}_volume_mm3"] = round(float((mask == value).sum() * voxel), 3)
         return row
 
+    def _write_uncertainty(self, subject: str, meta: dict[str, Any], answers: dict[str, Tensor]) -> dict[str, Any]:
+        maps = {str(name): answers[name][0].numpy(force=True) for name in _MAPS if name in answers}
+        for name, values in maps.items() if self.probabilities else ():
+            save_like(values.astype(np.float32), meta, self.folder / f"{subject}_{name}.nii.gz")
+        inside = answers[Task.SEG].argmax(dim=0).numpy(force=True) > 0
+        return {MASK_ENTROPY: float(maps[Key.ENTROPY][inside].mean()) if inside.any() else None}
+
+    def _spread(self, meta: dict[str, Any], voxels: np.ndarray) -> dict[str, Any]:
+        """How far the members' volumes are apart, on the network's grid: only the average goes back to the input's."""
+        if len(voxels) == 1:
+            return {}
+        sd = voxels.std(axis=0, ddof=1) * abs(np.linalg.det(np.asarray(meta["affine"])[:3, :3]))
+        columns = [f"{name}_volume_sd_mm3" for name in self.structures.names]
+        return {column: round(float(mm3), 3) for column, mm3 in zip(columns, sd, strict=True)}
+
 
 def _columns(head: Head, answer: np.ndarray) -> dict[str, Any]:
     if head.kind is Kind.NUMBER:
@@ -91,4 +117,19 @@ def _columns(head: Head, answer: np.ndarray) -> dict[str, Any]:
     }
     if head.kind is Kind.CLASSES:
         columns[f"{head.name}_predicted"] = head.classes[int(answer.argmax())]
+    return columns
+
+
+def _uncertainty(head: Head, members: np.ndarray) -> dict[str, Any]:
+    """Columns of what the members, (M, outputs), say together; one alone has an entropy and no spread."""
+    if head.kind is Kind.NUMBER:
+        return {f"{head.name}_sd": float(members.std(ddof=1))} if len(members) > 1 else {}
+    labels = head.kind is Kind.LABELS
+    found = ensemble_uncertainty(np.stack([1 - members, members], axis=-1) if labels else members[:, None])
+    of = [f"_{label}" for label in head.classes] if labels else [""]
+    columns = {f"{head.name}_entropy{name}": float(nats) for name, nats in zip(of, found.entropy, strict=True)}
+    if len(members) > 1:
+        mutual, sd = found.mutual_information, found.sd[:, 1] if labels else found.sd[0]
+        columns |= {f"{head.name}_mutual_information{name}": float(nats) for name, nats in zip(of, mutual, strict=True)}
+        columns |= {f"{head.name}_sd_{name}": float(p) for name, p in zip(head.classes, sd, strict=True)}
     return columns

@@ -14,6 +14,7 @@ from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.keys import Column, Key
 from mtseg.metrics.masks import Masks, read_masks
 from mtseg.metrics.overlap import compare_masks
+from mtseg.planes import SLICES, Slice
 from mtseg.tasks import Head, Kind, Structures
 
 _WORKERS = 4
@@ -30,10 +31,12 @@ def case_table(
 ) -> pd.DataFrame:
     """Set every subject's prediction beside the truth.
 
-    A subject without a reference mask, or without a head's target, keeps its row; what cannot be scored is NaN.
+    A subject without a reference mask, or without a head's target, keeps its row; what cannot be scored is NaN. Where
+    one slice was predicted, the reference is that slice of the mask.
 
     Args:
-        predictions: One row per subject, as a prediction writes it: file name of the mask, volumes, probabilities.
+        predictions: One row per subject, as a prediction writes it: the slice if it is one, file name of the mask,
+            volumes, probabilities.
         records: One per subject to evaluate: its id, the path of its reference mask or None, and for each head the
             cell of the cohort table or None.
         structures: Names and file values of the mask's structures.
@@ -61,7 +64,8 @@ def case_table(
         row = rows[str(record[Key.SUBJECT])]
         seg = _segmentation(row, record, structures=structures, folder=Path(folder)) if structures.names else {}
         answers = [_answer(row, record, head) for head in heads]
-        return {Column.SUBJECT.value: str(record[Key.SUBJECT]), **seg, **{k: v for a in answers for k, v in a.items()}}
+        who = {Column.SUBJECT.value: str(record[Key.SUBJECT])} | {name: row[name] for name in SLICES if name in row}
+        return {**who, **seg, **{k: v for a in answers for k, v in a.items()}}
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         futures = [pool.submit(case, record) for record in records]
@@ -75,10 +79,10 @@ def case_table(
 def _segmentation(
     row: Mapping[Any, Any], record: Mapping[str, Any], *, structures: Structures, folder: Path
 ) -> dict[str, float]:
-    reference = record.get(Key.MASK)
-    masks = (
-        read_masks(folder / row["mask_file"], Path(reference), subject=str(record[Key.SUBJECT])) if reference else None
-    )
+    reference, masks = record.get(Key.MASK), None
+    if reference:
+        files = folder / row["mask_file"], Path(reference)
+        masks = read_masks(*files, subject=str(record[Key.SUBJECT]), only=Slice.of(row))
     scores = [_structure(row, masks, name=name, values=structures.file_values(name)) for name in structures.names]
     dice = [score[f"dice_{name}"] for name, score in zip(structures.names, scores, strict=True)]
     return {**{k: v for score in scores for k, v in score.items()}, "dice_mean": float(np.mean(dice))}

@@ -11,6 +11,7 @@ from nibabel.filebasedimages import ImageFileError
 
 from mtseg.errors import Problem, ProblemsError
 from mtseg.grids import grid_shift
+from mtseg.planes import Slice
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,14 @@ class Masks:
         return float(np.prod(self.spacing))
 
 
-def read_masks(predicted: Path, reference: Path, *, subject: str) -> Masks:
+def read_masks(predicted: Path, reference: Path, *, subject: str, only: Slice | None = None) -> Masks:
     """Read both masks of one subject; as in the check of a cohort, one grid may be off by a tenth of a voxel.
 
     Args:
         predicted: The predicted mask, in the grid of the input.
         reference: The reference mask.
         subject: Named in errors.
+        only: The slice that was predicted; the masks are then volumes of one slice.
 
     Raises:
         ProblemsError: A file cannot be read, or the grids differ.
@@ -50,6 +52,8 @@ def read_masks(predicted: Path, reference: Path, *, subject: str) -> Masks:
     elif shift := grid_shift(true_affine, affine, shape=truth.shape):
         what = f"its grid is up to {shift:.3g} mm off that of the predicted mask"
     else:
+        if only is not None:
+            ours, truth = (mask[only.within(true_affine)] for mask in (ours, truth))
         return Masks(ours, truth, tuple(float(mm) for mm in voxel_sizes(true_affine)))
     remedy = "Resample the reference mask to the image that was segmented."
     raise ProblemsError([Problem(subject, str(reference), what, remedy)])

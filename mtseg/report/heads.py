@@ -34,14 +34,14 @@ def head_pictures(cases: pd.DataFrame, summary: pd.DataFrame, *, head: Head) -> 
             yield _roc(found, summary[summary["task"] == head.name], index=index, head=head)
     if head.kind is Kind.CLASSES:
         if len(head.classes) == 2:
-            yield _calibration(*found.against_rest(1), of=f"probability of {head.classes[1]}")
+            yield calibration_picture(*found.against_rest(1), of=f"probability of {head.classes[1]}")
         else:
             right, top = found.predicted == found.target, found.probability.max(axis=1)
-            yield _calibration(right, top, of="probability of the predicted class")
+            yield calibration_picture(right, top, of="probability of the predicted class")
         yield _confusion(found, head=head)
     else:
         for index, label in enumerate(head.classes):
-            yield _calibration(*found.against_rest(index), of=f"probability of {label}")
+            yield calibration_picture(*found.against_rest(index), of=f"probability of {label}")
 
 
 def _square() -> tuple[Figure, Axes]:
@@ -69,7 +69,8 @@ def _roc(found: Answers, summary: pd.DataFrame, *, index: int, head: Head) -> Pi
     return picture(figure, caption=caption)
 
 
-def _calibration(target: np.ndarray, probability: np.ndarray, *, of: str) -> Picture:
+def calibration_picture(target: np.ndarray, probability: np.ndarray, *, of: str) -> Picture:
+    """Draw how often what was announced with a certain probability came true; (n,) bool and (n,)."""
     table = reliability(target, probability)
     figure, axes = _square()
     axes.plot([0, 1], [0, 1], color="0.7", lw=1)

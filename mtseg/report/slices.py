@@ -11,6 +11,7 @@ from matplotlib.patheffects import withStroke
 from nibabel.affines import voxel_sizes
 from nibabel.processing import resample_from_to
 
+from mtseg.planes import Slice
 from mtseg.report.figure import PREDICTION, REFERENCE, Picture, picture
 from mtseg.tasks import Structures
 
@@ -60,8 +61,10 @@ class _Case:
         return low, low + edge
 
 
-def case_picture(scan: str, *, reference: str, predicted: str, structures: Structures, caption: str) -> Picture:
-    """Draw one case through the middle of the largest structure.
+def case_picture(
+    scan: str, *, reference: str, predicted: str, structures: Structures, caption: str, only: Slice | None = None
+) -> Picture:
+    """Draw one case through the middle of the largest structure, or in the one slice that was predicted.
 
     Left and right are decided by the affine and shown the radiological way, the subject's right on the left of the
     picture, with letters at the edges.
@@ -72,12 +75,13 @@ def case_picture(scan: str, *, reference: str, predicted: str, structures: Struc
         predicted: Path of the predicted mask, in the grid of the reference.
         structures: Names and file values of the structures.
         caption: What the case is.
+        only: The slice, if it is one.
 
     Raises:
         OSError: A file is missing or broken.
         ValueError: The files do not fit together.
     """
-    case = _read(Path(scan), reference=Path(reference), predicted=Path(predicted), structures=structures)
+    case = _read(Path(scan), reference=Path(reference), predicted=Path(predicted), structures=structures, only=only)
     centre = case.centre()
     # A slice stored as a volume has one plane to look at.
     planes = {name: axis for name, axis in _PLANES.items() if min(np.delete(case.scan.shape, axis)) > 1}
@@ -94,8 +98,11 @@ def _outlines() -> tuple[tuple[str, str, str], ...]:
     return (REFERENCE, "-", "reference"), (PREDICTION, "--", "prediction")
 
 
-def _read(scan: Path, *, reference: Path, predicted: Path, structures: Structures) -> _Case:
-    truth, ours, background = (nib.as_closest_canonical(_volume(path)) for path in (reference, predicted, scan))
+def _read(scan: Path, *, reference: Path, predicted: Path, structures: Structures, only: Slice | None) -> _Case:
+    truth, ours, background = (_volume(path) for path in (reference, predicted, scan))
+    if only is not None:  # the scan is brought to the masks' grid below
+        truth, ours = (mask.slicer[only.within(mask.affine)] for mask in (truth, ours))
+    truth, ours, background = (nib.as_closest_canonical(image) for image in (truth, ours, background))
     if ours.shape != truth.shape:
         raise ValueError(f"the predicted mask has shape {ours.shape}, the reference {truth.shape}")
     if background.shape != truth.shape or not np.allclose(background.affine, truth.affine, atol=1e-3):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from mtseg.keys import Column
+from mtseg.keys import Column, Task
 from mtseg.report.text import METRICS, readable, spell, spell_interval, spell_p
 from mtseg.statistics import ALL
 from mtseg.tasks import Head, Kind, Structures
@@ -81,6 +81,21 @@ def simple_scores_of(table: pd.DataFrame) -> Table:
         for row in table.to_dict("records")
     ]
     return Table(columns, rows)
+
+
+def selective_of(table: pd.DataFrame) -> Table:
+    """Lay out the scores of the most certain subjects: answers down, shares of the subjects across."""
+    shares = table["coverage"].dropna().unique()
+    rows = []
+    for _, lines in table.groupby(["task", "structure_or_class"], sort=False):
+        *scores, area = lines.to_dict("records")
+        if scores:
+            name = "mask" if area["task"] == Task.SEG else area["task"]
+            answer = name if area["structure_or_class"] == ALL else f"{name}, {area['structure_or_class']}"
+            cells = [_score(row, n=row["n"]) for row in (*scores, area)]
+            counts = [Cell(str(area["n"])), Cell(str(area["n_missing"]))]
+            rows.append([Cell(readable(answer)), Cell(METRICS[scores[0]["metric"]]), *cells, *counts])
+    return Table(["answer", "score", *(f"{share:.0%}" for share in shares), "AURC", "n scored", "n not scored"], rows)
 
 
 def segmentation_cases(cases: pd.DataFrame, *, structures: Structures) -> Table:

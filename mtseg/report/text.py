@@ -19,6 +19,7 @@ METRICS = {
     "balanced_accuracy": "Balanced accuracy",
     "sensitivity": "Sensitivity",
     "specificity": "Specificity",
+    "accuracy": "Accuracy",
     "brier": "Brier score",
     "ece": "Calibration error",
     "mae": "Mean absolute error",
@@ -36,8 +37,12 @@ SEGMENTATION = (
 )
 EXAMPLES = (
     "Chosen by the mean Dice over structures. The planes go through the middle of the largest structure of the "
-    "reference mask. Radiological view: the subject's right (R) is on the left of the picture; A is anterior, "
-    "S superior."
+    "reference mask, or are the one slice that was predicted. Radiological view: the subject's right (R) is on the "
+    "left of the picture; A is anterior, S superior."
+)
+SLICES = (
+    "One slice of each subject was used, that of the column {} of the table: overlap, distances and volumes are those "
+    "of the slice. If it was chosen by the reference mask, somebody must choose it for a new subject."
 )
 CLASSES = (
     "AUC: the chance that a subject of the class is ranked above one who is not (0.5 is guessing). Brier score and "
@@ -49,6 +54,36 @@ SIMPLE_SCORES = (
     "same subjects, with 95 % intervals, and their difference by the paired test of DeLong. The direction of a score "
     "is fixed beforehand: an AUC below 0.5 says that the score points the other way in these subjects. Intervals here "
     "are DeLong's and differ a little from the bootstrap intervals above."
+)
+
+VARIANTS = (
+    "Every subject is scored by a network that did not train on it; the folds are pooled, and of several seeds a "
+    "subject's answers are averaged first. 95 % bootstrap intervals over subjects."
+)
+COMPARISONS = (
+    "The same subjects, paired. Difference: variant minus reference, with its 95 % bootstrap interval. p: Wilcoxon's "
+    "signed-rank test (masks, errors), DeLong's (AUC), McNemar's (accuracy); corrected for the number of tests in the "
+    "table (Holm, and q by Benjamini-Hochberg). Effect: rank-biserial correlation, −1 to 1. Intervals and tests are "
+    "over subjects, for networks as they were trained: other trainings would differ a little more."
+)
+FOLDS = "Values of each fold and of each seed alone: how much depends on which subjects are held out, and on chance."
+CALIBRATION = (
+    "Temperature scaling: each fold's logits are divided by the temperature that suits the other folds' subjects. A "
+    "difference below 0 is an improvement. The pictures show the reference before and after."
+)
+MODELS = (
+    "Does the network know more than numbers that one has without it? AUC of the network, of each simple score, of a "
+    "logistic regression on all of them, and of one on them and the network; the regressions are fitted without the "
+    "fold that they answer for. Difference: network minus score, by DeLong's paired test."
+)
+SUBSETS = "The same networks, on the subjects that have all sequences, given only some of them."
+CHOICES = "Chosen for each fold by subjects of the other folds, held out once more; the fold itself was not looked at."
+SELECTIVE = (
+    "The least certain subjects are left to a human. Each column: the mean score of that share of the subjects, those "
+    "of which the network is most certain, with its 95 % interval. Certain means a low entropy of the answer (for "
+    "masks the mean over the voxels of the mask; an empty one counts as the least certain). If this is worth "
+    "something, the score rises from left to right. AURC: one minus the score, averaged over all shares (0 is perfect; "
+    "an entropy that says nothing gives one minus the score of all)."
 )
 
 

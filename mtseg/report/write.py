@@ -2,37 +2,27 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mtseg.errors import InputError
-from mtseg.files import replacing
 from mtseg.keys import Column, Task
+from mtseg.planes import SLICES, Slice
 from mtseg.report import text
 from mtseg.report.curves import learning_curves
 from mtseg.report.figure import Picture, style
 from mtseg.report.heads import head_pictures
+from mtseg.report.page import Section, write_page
 from mtseg.report.segmentation import dice_strip, volume_agreement
 from mtseg.report.slices import case_picture
-from mtseg.report.tables import Table, head_cases, segmentation_cases, simple_scores_of, summary_of
+from mtseg.report.tables import head_cases, segmentation_cases, selective_of, simple_scores_of, summary_of
 from mtseg.report.text import key_result, readable, spell
 from mtseg.statistics import answers
 from mtseg.tasks import Head, Kind, Structures
 
 _FEW = 10
 """Below this number of subjects in a class the reader is warned."""
-
-
-@dataclass
-class _Section:
-    title: str
-    lead: str = ""
-    table: Table | None = None
-    pictures: list[Picture] = field(default_factory=list)
 
 
 def write_report(
@@ -50,6 +40,7 @@ def write_report(
     run: Mapping[str, Any],
     notes: Sequence[str] = (),
     simple_scores: pd.DataFrame | None = None,
+    selective: pd.DataFrame | None = None,
 ) -> None:
     """Write one HTML file that needs nothing else: no network, no scripts, no files beside it.
 
@@ -69,8 +60,9 @@ def write_report(
         run: What made these numbers (versions, seed, data fingerprint), printed as it is.
         notes: What the reader must know before reading a number.
         simple_scores: As `mtseg.statistics.simple_scores_table` makes it.
+        selective: As `mtseg.statistics.selective_table` makes it.
     """
-    examples, hidden = _Section("Best, median and worst case"), list[str]()
+    examples, hidden = Section("Best, median and worst case"), list[str]()
     with style():
         sections = []
         if structures.names:
@@ -82,45 +74,38 @@ def write_report(
         sections += [_head(cases, summary, head) for head in heads]
         if simple_scores is not None and len(simple_scores):
             sections.append(
-                _Section("Network against simple scores", text.SIMPLE_SCORES, simple_scores_of(simple_scores))
+                Section("Network against simple scores", text.SIMPLE_SCORES, simple_scores_of(simple_scores))
             )
+        if selective is not None and selective["coverage"].notna().any():
+            sections.append(Section("Selective prediction", text.SELECTIVE, selective_of(selective)))
         curves = learning_curves(history) if history is not None and len(history) else None
         if curves:
-            sections.append(_Section("Training", pictures=[curves]))
+            sections.append(Section("Training", pictures=[curves]))
     if structures.names:
-        sections.append(_Section("Masks of all cases", table=segmentation_cases(cases, structures=structures)))
+        sections.append(Section("Masks of all cases", table=segmentation_cases(cases, structures=structures)))
     for head in heads:
-        sections.append(_Section(f"{readable(head.name)} of all cases", table=head_cases(cases, head=head)))
-    environment = Environment(
-        loader=PackageLoader("mtseg", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("report.html.j2").render(
+        sections.append(Section(f"{readable(head.name)} of all cases", table=head_cases(cases, head=head)))
+    write_page(
+        path,
         title=title,
-        date=date.today().isoformat(),
         result=key_result(summary, heads=heads),
         n=len(cases),
         sections=sections,
-        notes=[*notes, *hidden],
-        run={readable(str(key)): value for key, value in run.items()},
+        notes=[*notes, *(text.SLICES.format(name) for name in SLICES if name in cases), *hidden],
+        run=run,
     )
-    with replacing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
 
 
-def _segmentation(cases: pd.DataFrame, summary: pd.DataFrame, structures: Structures) -> _Section:
+def _segmentation(cases: pd.DataFrame, summary: pd.DataFrame, structures: Structures) -> Section:
     pictures = [dice_strip(cases, structures=structures)]
     pictures += [p for name in structures.names if (p := volume_agreement(cases, structure=name))]
     table = summary_of(summary, task=Task.SEG, of="structures")
-    return _Section("Segmentation", text.SEGMENTATION, table, pictures)
+    return Section("Segmentation", text.SEGMENTATION, table, pictures)
 
 
-def _head(cases: pd.DataFrame, summary: pd.DataFrame, head: Head) -> _Section:
+def _head(cases: pd.DataFrame, summary: pd.DataFrame, head: Head) -> Section:
     table = summary_of(summary, task=head.name, of="subjects" if head.kind is Kind.NUMBER else head.kind)
-    return _Section(readable(head.name), _lead(cases, head), table, list(head_pictures(cases, summary, head=head)))
+    return Section(readable(head.name), _lead(cases, head), table, list(head_pictures(cases, summary, head=head)))
 
 
 def _lead(cases: pd.DataFrame, head: Head) -> str:
@@ -145,7 +130,14 @@ def _examples(
             scores = ", ".join(f"{readable(name)} {spell(case[f'dice_{name}'])}" for name in structures.names)
             caption = f"{which} case: {subject}. Dice: {scores}."
             pictures.append(
-                case_picture(scan, reference=reference, predicted=predicted, structures=structures, caption=caption)
+                case_picture(
+                    scan,
+                    reference=reference,
+                    predicted=predicted,
+                    structures=structures,
+                    caption=caption,
+                    only=Slice.of(case),
+                )
             )
         except Exception as error:
             # Whatever is wrong with one picture, the numbers must still reach the reader.

@@ -1,9 +1,11 @@
 """What the members of an ensemble say together, and how far they disagree."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+import torch
+from torch import Tensor
 
 from mtseg.errors import InputError
 
@@ -28,6 +30,37 @@ class EnsembleUncertainty:
     sd: np.ndarray
 
 
+def average_members(members: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Average what the members of an ensemble say, one after the other: whole volumes are never stacked.
+
+    Args:
+        members: Of each, the names of its answers and the answers, probabilities or numbers.
+
+    >>> average_members([{"age": torch.tensor([50.0])}, {"age": torch.tensor([56.0])}])
+    {'age': tensor([53.])}
+    """
+    count, total = 0, dict[str, Tensor]()
+    for answers in members:
+        count += 1
+        total = {name: total[name] + answer if name in total else answer for name, answer in answers.items()}
+    return {name: answer / count for name, answer in total.items()}
+
+
+def entropy(probabilities: Tensor, *, dim: int) -> Tensor:
+    """Entropy over the classes, nats."""
+    return torch.special.entr(probabilities).sum(dim=dim)
+
+
+def mutual_information(whole: Tensor, own: Tensor) -> Tensor:
+    """The part of an ensemble's uncertainty that comes from its members' disagreement, nats.
+
+    Args:
+        whole: Entropy of the averaged probabilities.
+        own: Average of the members' own entropies.
+    """
+    return (whole - own).clamp(min=0)  # rounding can leave a hair below 0 where all agree
+
+
 def ensemble_uncertainty(member_probabilities: np.ndarray) -> EnsembleUncertainty:
     """Average the members of an ensemble and take its uncertainty apart.
 
@@ -47,15 +80,14 @@ def ensemble_uncertainty(member_probabilities: np.ndarray) -> EnsembleUncertaint
     >>> found.entropy.round(2), found.mutual_information.round(2)
     (array([0.69, 0.69]), array([0.  , 0.69]))
     """
-    p = np.asarray(member_probabilities, dtype=float)
+    p = np.ascontiguousarray(member_probabilities, dtype=float)
     if p.ndim < 3 or not len(p):
         raise InputError(f"an ensemble is members x subjects x classes, not of shape {p.shape}")
     if (np.abs(p.sum(axis=-1) - 1) > _TOLERANCE).any():
         raise InputError("the probabilities of every subject must sum to 1: apply softmax first")
-    mean = p.mean(axis=0)
-    entropy = special.entr(mean).sum(axis=-1)
+    found = average_members({"mean": member, "own": entropy(member, dim=-1)} for member in torch.from_numpy(p))
+    whole, mean = entropy(found["mean"], dim=-1), found["mean"].numpy()
     if len(p) == 1:
-        return EnsembleUncertainty(mean, entropy, np.full_like(entropy, np.nan), np.full_like(mean, np.nan))
-    # Rounding can leave a hair below 0 where all agree.
-    disagreement = np.maximum(entropy - special.entr(p).sum(axis=-1).mean(axis=0), 0)
-    return EnsembleUncertainty(mean, entropy, disagreement, p.std(axis=0, ddof=1))
+        return EnsembleUncertainty(mean, whole.numpy(), np.full(whole.shape, np.nan), np.full_like(mean, np.nan))
+    disagreement = mutual_information(whole, found["own"]).numpy()
+    return EnsembleUncertainty(mean, whole.numpy(), disagreement, p.std(axis=0, ddof=1))

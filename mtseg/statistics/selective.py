@@ -1,15 +1,68 @@
 """How good the answers are if the uncertain ones are left to a human."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from mtseg.errors import InputError
+from mtseg.keys import MASK_ENTROPY, Task
+from mtseg.statistics.answers import answers
 from mtseg.statistics.bootstrap import Estimate, estimate
-from mtseg.statistics.summary import RESAMPLES
+from mtseg.statistics.ensembles import ensemble_uncertainty
+from mtseg.statistics.summary import ALL, RESAMPLES
+from mtseg.tasks import Head, Kind
 
 COVERAGES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
 """Shares of the subjects that are answered."""
+
+_COLUMNS = [
+    *("task", "structure_or_class", "metric", "coverage", "uncertainty"),
+    *("value", "low", "high", "n", "n_missing"),
+]
+
+
+def selective_table(cases: pd.DataFrame, *, heads: Sequence[Head]) -> pd.DataFrame:
+    """Score each answer for the most certain subjects only; its entropy says how certain it is.
+
+    Args:
+        cases: One row per subject, as `mtseg.metrics.case_table` makes it; for masks with a column `mask_entropy`,
+            NaN where the mask is empty: that subject counts as the least certain.
+        heads: The questions asked besides the mask; numbers have no entropy.
+
+    Returns:
+        Columns task, structure_or_class, metric, coverage, uncertainty, value, low, high, n and n_missing, as described
+        in the reference of outputs; of each answer the last row is the area (`aurc`).
+    """
+    rows: list[dict[Any, Any]] = []
+    for task, of, metric, score, uncertainty in _scored(cases, heads):
+        line: dict[Any, Any] = {"task": task, "structure_or_class": of, "n_missing": len(cases) - len(score)}
+        area = aurc(score, uncertainty)
+        rows += [line | {"metric": metric} | row for row in score_at_coverage(score, uncertainty).to_dict("records")]
+        rows.append(line | {"metric": "aurc", "n": len(score)} | asdict(area))
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def _scored(cases: pd.DataFrame, heads: Sequence[Head]) -> Iterator[tuple[str, str, str, np.ndarray, np.ndarray]]:
+    """Task, structure or class, metric, and of the subjects that can be scored the score and the entropy."""
+    if MASK_ENTROPY in cases:
+        known = cases[cases["dice_mean"].notna()]
+        yield Task.SEG, ALL, "dice_mean", known["dice_mean"].to_numpy(), known[MASK_ENTROPY].fillna(np.inf).to_numpy()
+    for head in heads:
+        found = answers(cases, head)
+        if head.kind is Kind.CLASSES:
+            yield head.name, ALL, "accuracy", found.target == found.predicted, _entropy(found.probability)
+        for c, label in enumerate(head.classes if head.kind is Kind.LABELS else ()):
+            p = found.probability[:, c]
+            right = found.target[:, c] == found.predicted[:, c]
+            yield head.name, label, "accuracy", right, _entropy(np.stack([1 - p, p], axis=1))
+
+
+def _entropy(probability: np.ndarray) -> np.ndarray:
+    return ensemble_uncertainty(probability[None]).entropy
 
 
 def score_at_coverage(score: np.ndarray, uncertainty: np.ndarray) -> pd.DataFrame:

@@ -54,17 +54,31 @@ def _compare(
     target, probability = found.against_rest(1)
     for name in scores:
         value = cases[name].to_numpy(dtype=float)[found.subjects]
-        known = ~np.isnan(value)
-        sign = -1 if name in lower else 1
+        compared = compare_with_network(target, probability, value, lower=name in lower)
         yield {
             "head": head.name,
             "positive_class": head.classes[1],
             "score": name,
             "direction": f"{'lower' if name in lower else 'higher'} = more {head.classes[1]}",
-            **_columns(target[known], probability[known], sign * value[known]),
-            "n": int(known.sum()),
-            "n_missing": len(cases) - int(known.sum()),
+            **compared,
+            "n_missing": len(cases) - compared["n"],
         }
+
+
+def compare_with_network(target: np.ndarray, network: np.ndarray, score: np.ndarray, *, lower: bool) -> dict[str, Any]:
+    """Compare a score's AUC with the network's on the subjects that have the score.
+
+    Args:
+        target: Whether each subject is positive, (n,).
+        network: Its probability, (n,).
+        score: (n,), NaN where a subject has none.
+        lower: Whether a low score speaks for the positive class.
+
+    Returns:
+        The numbers of a row of `simple_scores_table`, without n_missing.
+    """
+    known, sign = ~np.isnan(score), -1 if lower else 1
+    return _columns(target[known], network[known], sign * score[known]) | {"n": int(known.sum())}
 
 
 def _columns(target: np.ndarray, network: np.ndarray, simple: np.ndarray) -> dict[str, float]:

@@ -20,7 +20,7 @@ def test_the_bundles_that_are_listed_are_those_that_are_there():
 def test_train_predict_evaluate(name, phantoms, bundle_config, tmp_path):
     edge = 2 ** len(bundle_config(name)["network_def"]["channels"])  # two voxels at the bottleneck
     cohort = phantoms(tmp_path, name, edge=edge)
-    tiny = (f"patch_size={[edge] * 3}", "batch_size=2", "epochs=1", "val_interval=1")
+    tiny = (f"patch_size={[edge] * len(bundle_config(name)['spacing'])}", "batch_size=2", "epochs=1", "val_interval=1")
     run = train(name, cohort=cohort, out=tmp_path / "run", fold=0, settings=tiny)
     report = evaluate(str(run), cohort=cohort, out=tmp_path / "evaluation", fold=0)
     predict(str(run), cohort=cohort, out=tmp_path / "predictions")

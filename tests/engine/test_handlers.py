@@ -156,3 +156,22 @@ def test_settings_that_cannot_be_are_refused_together():
         ("batch_size", "is 2.5"),
         ("tracker", "is 'wandb'"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("sequences", "clip", "message"),
+    [
+        (["bold"], None, "sequences: bold is 4D, but clip is null"),
+        (["t1", "bold_task-rest"], None, "sequences: bold_task-rest is 4D, but clip is null"),
+        (["reho"], 8, "sequences: reho cannot be cut into clips"),
+        (["bold", "t1"], 8, "sequences: bold, t1 cannot be cut into clips"),
+        (["bold_a", "bold_b"], 8, "sequences: bold_a, bold_b cannot be cut into clips"),
+        (["bold"], "eight", "clip: is 'eight'. Give a whole number from 1"),
+        (["bold"], 0, "clip: is 0. Give a whole number from 1"),
+    ],
+)
+def test_clips_are_of_one_4d_column(sequences, clip, message):
+    check_settings(epochs=1, batch_size=1, tracker="none", sequences=["bold"], clip=8)
+    check_settings(epochs=1, batch_size=1, tracker="none", sequences=["t1", "reho"], clip=None)
+    with pytest.raises(ProblemsError, match=message):
+        check_settings(epochs=1, batch_size=1, tracker="none", sequences=sequences, clip=clip)

@@ -26,3 +26,16 @@ def test_what_does_not_fit_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(InputError, match="does not fit"):
         load_weights(network(age=1), path)
+
+
+def test_all_members_that_do_not_fit_are_named(tmp_path):
+    nets = {"a": network(sex=2), "b": network(age=1), "c": network(sex=2), "d": network(sex=3)}
+    for name, source in nets.items():
+        torch.save(source.state_dict(), tmp_path / f"{name}.pt")
+    with pytest.raises(InputError) as error:
+        load_weights(network(sex=2), [tmp_path / f"{name}.pt" for name in nets])
+    lines = str(error.value).splitlines()
+    assert [line.partition(": ")[0] for line in lines] == [str(tmp_path / "b.pt"), str(tmp_path / "d.pt")]
+    members = load_weights(network(sex=2), [tmp_path / "a.pt", tmp_path / "c.pt"])
+    for member, name in zip(members, "ac", strict=True):
+        assert all(torch.equal(v, nets[name].state_dict()[key]) for key, v in member.state_dict().items())

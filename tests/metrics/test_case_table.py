@@ -101,3 +101,12 @@ def test_a_record_without_a_prediction_is_a_problem(tmp_path):
     predictions = pd.DataFrame([prediction("a")])
     with pytest.raises(ProblemsError, match="b: predictions: there is no prediction"):
         case_table(predictions, [{"subject": "b"}], structures=STRUCTURES, heads=HEADS, folder=tmp_path)
+
+
+@pytest.mark.parametrize(("index", "dice", "voxels"), [(5, 1.0, 16), (6, 0.0, 0)])
+def test_of_one_slice_that_slice_of_the_reference_counts(tmp_path, index, dice, voxels):
+    save(tmp_path / "a.nii.gz", start=3, value=7)
+    record = {"subject": "a", "mask": save(tmp_path / "truth.nii.gz", start=2, value=7)}
+    predictions = pd.DataFrame([prediction("a") | {"slice_sagittal": index}])
+    row = case_table(predictions, [record], structures=STRUCTURES, heads=(), folder=tmp_path).iloc[0]
+    assert (row["slice_sagittal"], row["dice_core"], row["true_volume_mm3_core"]) == (index, dice, voxels * 3.0)

@@ -12,6 +12,7 @@ import pytest
 from matplotlib.image import imread
 
 from mtseg.metrics import case_table
+from mtseg.planes import Plane, Slice
 from mtseg.report import write_report
 from mtseg.report.figure import style
 from mtseg.report.slices import case_picture
@@ -169,3 +170,20 @@ def test_the_subjects_right_is_on_the_left(tmp_path):
     # Columns that are mostly black: the panel's left frame, and the dark side of the subject.
     columns = np.flatnonzero((axial < 0.5).mean(axis=0) > 0.5)
     assert columns.mean() > (columns[0] + columns[-1]) / 2
+
+
+@pytest.mark.parametrize("axes", ["RAS", "IPL"])
+def test_one_slice_is_drawn_as_a_volume_of_it(tmp_path, axes):
+    rng = np.random.default_rng(0)
+    scan, mask = rng.random(SHAPE, dtype=np.float32), lesion(start=18)
+    part = np.s_[:, 11:12]
+    whole = [save(array, tmp_path / f"{k}.nii", axes=axes) for k, array in enumerate((scan, mask))]
+    flat = [save(array[part], tmp_path / f"{k}_flat.nii") for k, array in enumerate((scan, mask))]
+    index = 11 if axes == "RAS" else SHAPE[1] - 1 - 11
+    only = Slice(Plane.CORONAL, index)
+    with style():
+        drawn, expected = (
+            case_picture(paths[0], reference=paths[1], predicted=paths[1], structures=STRUCTURES, caption="", only=one)
+            for paths, one in ((whole, only), (flat, None))
+        )
+    assert drawn.source == expected.source

@@ -1,0 +1,78 @@
+"""Choosing settings inside the training folds."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mtseg.errors import InputError
+from mtseg.experiment.jobs import Job, outer_job
+from mtseg.experiment.results import read_cases, tasks_of
+from mtseg.experiment.spec import Spec, Variant, settings_of
+from mtseg.keys import Column
+from mtseg.statistics import ALL
+from mtseg.statistics.measures import measures
+
+logger = logging.getLogger("mtseg")
+
+
+def chosen_jobs(spec: Spec, out: Path, inner: Sequence[Job]) -> tuple[list[Job], pd.DataFrame]:
+    """Choose an option for each scored fold, and give the runs with it.
+
+    Args:
+        spec: The experiment.
+        out: Its folder.
+        inner: The finished ones of `inner_jobs`.
+
+    Returns:
+        The runs, and a table: variant, fold, option, task, metric, value (of the inner held-out subjects), n, chosen.
+
+    Raises:
+        InputError: A task or metric of a choice does not exist.
+    """
+    jobs, rows = [], []
+    for variant in spec.variants:
+        for fold in spec.folds if variant.choice else ():
+            scores = [*_scores(spec, variant, [job for job in inner if fold in job.held_out], fold)]
+            if len(scores) < len(variant.choice.options):  # type: ignore[union-attr]
+                logger.warning("%s, fold %d: an inner run is missing, so nothing is chosen", variant.name, fold)
+                continue
+            best = max(scores, key=lambda row: row["value"] if row["better"] == "higher" else -row["value"])
+            rows += [{"variant": variant.name, "fold": fold, **row, "chosen": row is best} for row in scores]
+            settings = settings_of(variant.choice.options[best["option"]])  # type: ignore[union-attr]
+            jobs += [
+                outer_job(spec, out, variant.name, fold, seed, option=best["option"], settings=settings)
+                for seed in spec.seeds
+            ]
+    return jobs, pd.DataFrame(rows)
+
+
+def _scores(spec: Spec, variant: Variant, inner: Sequence[Job], fold: int) -> Iterator[dict[str, Any]]:
+    """How good each option is on the training subjects of a fold, each scored by a network that knows neither."""
+    choice = variant.choice
+    for option in choice.options if choice else ():
+        runs = [job for job in inner if (job.variant, job.option) == (variant.name, option)]
+        if len(runs) < len(spec.known_folds) - 1:
+            continue
+        cases = read_cases(spec, runs)
+        cases = cases[cases[Column.FOLD] != fold].set_index(Column.SUBJECT.value)
+        structures, heads = tasks_of(spec, cases)
+        found = [
+            m
+            for m in measures(cases, structures=structures, heads=heads)
+            if (m.task, m.name) == (choice.task, choice.metric)  # type: ignore[union-attr]
+        ]
+        if not found:
+            raise InputError(f"{variant.name}: choose: there is no {choice.metric} of {choice.task}")  # type: ignore[union-attr]
+        found = [m for m in found if m.of == ALL] or found
+        yield {
+            "option": option,
+            "task": choice.task,  # type: ignore[union-attr]
+            "metric": choice.metric,  # type: ignore[union-attr]
+            "better": found[0].better,
+            "value": float(np.mean([m.value(m.known()) for m in found])),
+            "n": len(found[0].known()),
+        }

@@ -1,0 +1,210 @@
+"""From finished runs to the tables of an experiment."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mtseg.data import read_cohort
+from mtseg.experiment.jobs import Job, Outcome
+from mtseg.experiment.spec import Spec
+from mtseg.files import read_table, replacing, write_table
+from mtseg.keys import Column, File
+from mtseg.statistics import (
+    SEED,
+    VARIANT,
+    answers,
+    apply_temperature,
+    average_seeds,
+    calibration_change,
+    compare_variants,
+    fit_temperature,
+    logistic_scores_table,
+    pool_variants,
+)
+from mtseg.tasks import Head, Kind, Structures
+
+SUBSET = "sequences"
+"""Column: the sequences that were given."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """Tables of an experiment, each written to a file of its name.
+
+    Attributes:
+        runs: One row per run: variant, option, folds, seed, status, seconds of training, error.
+        cases: One row per variant, seed and subject.
+        variants: See `pool_variants`.
+        comparisons: See `compare_variants`; empty with one variant.
+        calibration: Temperature scaling, by variant and head; each fold's temperature comes from the other folds.
+        simple_scores: See `logistic_scores_table`, by variant.
+        subsets: `variants` of the networks that were given fewer sequences, all folds pooled.
+        choices: What was tuned, see `chosen_jobs`.
+        calibrated: Variant and head to target, probability before and after scaling; not written.
+    """
+
+    runs: pd.DataFrame
+    cases: pd.DataFrame
+    variants: pd.DataFrame
+    comparisons: pd.DataFrame
+    calibration: pd.DataFrame
+    simple_scores: pd.DataFrame
+    subsets: pd.DataFrame
+    choices: pd.DataFrame
+    calibrated: Mapping[tuple[str, str, str], tuple[np.ndarray, np.ndarray, np.ndarray]]
+
+    def write(self, folder: Path) -> None:
+        """Write every table that has rows as TSV, and the cases also as Parquet."""
+        for name, table in vars(self).items():
+            if isinstance(table, pd.DataFrame) and len(table):
+                write_table(table, folder / f"{name}.tsv")
+        with replacing(folder / "cases.parquet") as temporary:
+            self.cases.to_parquet(temporary, index=False)
+
+
+def gather(spec: Spec, jobs: Sequence[Job], *, outcomes: Sequence[Outcome], choices: pd.DataFrame) -> Results | None:
+    """Read the finished runs and compare their variants.
+
+    Args:
+        spec: The experiment.
+        jobs: All that are scored.
+        outcomes: Of the runs that were executed now, for their errors.
+        choices: What was tuned.
+
+    Returns:
+        None if no run is finished.
+    """
+    finished = [job for job in jobs if job.finished]
+    if not finished:
+        return None
+    cases = read_cases(spec, finished)
+    structures, heads = tasks_of(spec, cases)
+    tasks = {"structures": structures, "heads": heads}
+    # The reference must have finished somewhere to be compared with.
+    compared = spec.reference in set(cases[VARIANT]) and len(cases[VARIANT].unique()) > 1
+    comparisons = compare_variants(cases, reference=spec.reference, primary=spec.primary, **tasks) if compared else None  # type: ignore[arg-type]
+    averaged = {str(name): average_seeds(part, heads=heads) for name, part in cases.groupby(VARIANT, sort=False)}
+    calibrated = {key: arrays for name, part in averaged.items() for key, arrays in _calibrated(name, part, heads)}
+    return Results(
+        runs=runs_table(jobs, outcomes),
+        cases=cases,
+        variants=pool_variants(cases, **tasks),  # type: ignore[arg-type]
+        comparisons=pd.DataFrame() if comparisons is None else comparisons,
+        calibration=_calibration(calibrated),
+        simple_scores=_simple_scores(spec, averaged, **tasks),  # type: ignore[arg-type]
+        subsets=_subsets(spec, finished, **tasks),  # type: ignore[arg-type]
+        choices=choices,
+        calibrated=calibrated,
+    )
+
+
+def read_cases(spec: Spec, jobs: Iterable[Job], *, subset: str = "") -> pd.DataFrame:
+    """Read the cases of finished runs below each other, with variant, fold and seed.
+
+    Args:
+        spec: The experiment.
+        jobs: The runs.
+        subset: The sequences that were given, as the evaluation names their folder; "" for all.
+    """
+    text = [f"{head.name}_{what}" for head in spec.heads for what in ("target", "predicted") if head.classes]
+    cohort = read_cohort(spec.cohort, sequences=()).table.set_index(Column.SUBJECT.value)
+    tables = []
+    for job in jobs:
+        folder = job.evaluation / "subsets" / subset if subset else job.evaluation
+        table = read_table(folder / File.CASES, text=text)
+        table.insert(0, SEED, job.seed)
+        table.insert(0, Column.FOLD, table[Column.SUBJECT].map(cohort[Column.FOLD]).astype(int))
+        table.insert(0, VARIANT, job.variant)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def tasks_of(spec: Spec, cases: pd.DataFrame) -> tuple[Structures, tuple[Head, ...]]:
+    """The structures and heads that the cases tell of."""
+    every = spec.structures
+    known = {name: every.file_values(name) for name in every.names if f"dice_{name}" in cases}
+    return Structures(known), tuple(head for head in spec.heads if f"{head.name}_target" in cases)
+
+
+def runs_table(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    """One row per run, finished or not."""
+    errors = {outcome.job: outcome.error for outcome in outcomes}
+    return pd.DataFrame(
+        {
+            VARIANT: job.variant,
+            "option": job.option or None,
+            "folds": "+".join(map(str, job.held_out)),
+            SEED: job.seed,
+            "status": "finished" if job.finished else "failed" if errors.get(job) else "not run",
+            "training_seconds": _training_seconds(job),
+            "error": (errors.get(job) or "").strip().rsplit("\n", 1)[-1] or None,
+        }
+        for job in jobs
+    )
+
+
+def _training_seconds(job: Job) -> float | None:
+    history = job.folder / "run" / File.HISTORY
+    return float(read_table(history)["seconds"].iloc[-1]) if history.is_file() else None
+
+
+def _calibrated(
+    variant: str, cases: pd.DataFrame, heads: Sequence[Head]
+) -> Iterator[tuple[tuple[str, str, str], tuple[np.ndarray, np.ndarray, np.ndarray]]]:
+    """Scale each fold's probabilities by the temperature that suits the subjects of the others, its training folds."""
+    for head in heads:
+        found = answers(cases, head) if head.kind is not Kind.NUMBER else None
+        folds = cases[Column.FOLD].to_numpy()[found.subjects] if found else np.array([])
+        if found is None or len(np.unique(folds)) < 2:
+            continue
+        if head.kind is Kind.CLASSES:
+            two = len(head.classes) == 2
+            probability = found.probability[:, 1] if two else found.probability
+            told = [(head.classes[1] if two else "", found.target, probability)]
+        else:
+            told = [(name, *found.against_rest(c)) for c, name in enumerate(head.classes)]
+        for of, target, before in told:
+            after = np.empty_like(before)
+            for fold in np.unique(folds):
+                temperature = fit_temperature(before[folds != fold], target[folds != fold])
+                after[folds == fold] = apply_temperature(before[folds == fold], temperature)
+            yield (variant, head.name, of), (target.astype(int), before, after)
+
+
+def _calibration(calibrated: Mapping[tuple[str, str, str], tuple[np.ndarray, np.ndarray, np.ndarray]]) -> pd.DataFrame:
+    tables = [
+        calibration_change(*arrays).assign(**{VARIANT: variant, "head": head, "of": of or None})
+        for (variant, head, of), arrays in calibrated.items()
+    ]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def _simple_scores(
+    spec: Spec, averaged: Mapping[str, pd.DataFrame], *, structures: Structures, heads: Sequence[Head]
+) -> pd.DataFrame:
+    cohort = read_cohort(spec.cohort, sequences=()).table.set_index(Column.SUBJECT.value)
+    tables = []
+    for name, cases in averaged.items():
+        extra = cohort[[column for column in spec.simple_scores if column not in cases]]
+        table = logistic_scores_table(
+            cases.join(extra), structures=structures, heads=heads, columns=spec.simple_scores, lower=spec.lower
+        )
+        if len(table):
+            tables.append(table.assign(**{VARIANT: name}))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def _subsets(spec: Spec, jobs: Sequence[Job], *, structures: Structures, heads: Sequence[Head]) -> pd.DataFrame:
+    tables = []
+    for name in spec.subsets:
+        runs = [job for job in jobs if job.variant == name]
+        # Every run has the same ones, in the order in which they were evaluated.
+        for subset in read_table(runs[0].evaluation / "subsets" / File.SUBSETS)[SUBSET].unique() if runs else ():
+            cases = read_cases(spec, runs, subset=subset)
+            table = pool_variants(cases, structures=structures, heads=heads)
+            table.insert(1, SUBSET, subset)
+            tables.append(table[table[Column.FOLD] == "all"])
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()

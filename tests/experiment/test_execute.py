@@ -1,0 +1,55 @@
+"""Clusters: what is refused, and the job script of a queueing system."""
+
+import pytest
+
+from mtseg.errors import InputError
+from mtseg.experiment.execute import execute, job_queue
+from mtseg.experiment.jobs import Job
+
+
+@pytest.fixture
+def job(tmp_path):
+    return Job("joint", "", (0,), 0, "stroke_dwi_adc", tmp_path / "cohort.tsv", (), tmp_path / "job")
+
+
+@pytest.mark.parametrize("cluster", ["local:", "local:0", "local:many"])
+def test_a_number_of_processes_is_needed(job, cluster):
+    with pytest.raises(InputError, match="local:N"):
+        [*execute([job], cluster=cluster)]
+
+
+def test_an_address_without_a_scheduler(job, monkeypatch):
+    monkeypatch.setattr("mtseg.experiment.execute._PATIENCE", "1s")
+    with pytest.raises(InputError, match="no Dask scheduler answers there"):
+        [*execute([job], cluster="tcp://127.0.0.1:9")]
+
+
+def test_workers_that_would_mix_trainings_are_refused(job):
+    from distributed import LocalCluster
+
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster,
+        pytest.raises(InputError, match="--nthreads 1"),
+    ):
+        [*execute([job], cluster=cluster.scheduler_address)]
+
+
+def test_slurm(tmp_path):
+    (tmp_path / "slurm.yaml").write_text(
+        "jobqueue: {slurm: {queue: gpu, cores: 8, memory: 32GB, walltime: '04:00:00', interface: lo,"
+        " job-extra-directives: ['--gres=gpu:1']}}"
+    )
+    cluster = job_queue(tmp_path / "slurm.yaml")
+    try:
+        script = cluster.job_script()
+    finally:
+        cluster.close()
+    assert "#SBATCH -p gpu" in script and "#SBATCH --gres=gpu:1" in script and "#SBATCH -t 04:00:00" in script
+    assert script.split("--nthreads")[-1].startswith("=1")
+
+
+@pytest.mark.parametrize("text", ["", "jobqueue: {}", "jobqueue: {cloud: {cores: 1}}", "a: ["])
+def test_a_file_of_no_queueing_system(tmp_path, text):
+    (tmp_path / "cluster.yaml").write_text(text)
+    with pytest.raises(InputError, match=r"cluster\.yaml"):
+        job_queue(tmp_path / "cluster.yaml")

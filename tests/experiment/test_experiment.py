@@ -1,0 +1,188 @@
+"""An experiment from its YAML file to the report, on phantoms; what is broken off, broken, or changed on the way."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+import mtseg.experiment.jobs as jobs_module
+from mtseg.cli import main
+from mtseg.errors import InputError
+from mtseg.experiment import run_experiment
+from mtseg.files import read_table
+
+TINY = {
+    "network_def": {
+        "_target_": "mtseg.networks.JointNet",
+        "in_channels": 2,
+        "mask_classes": 2,
+        "heads": {"outcome": 2},
+        "channels": [4, 8],
+    },
+    "patch_size": [12, 12, 12],
+    "batch_size": 2,
+    "epochs": 2,
+    "optional_sequences": ["adc"],
+}
+VARIANTS = {"joint": {}, "segmentation": {"heads": {}}, "class": {"structures": {}}}
+
+
+@pytest.fixture(scope="session")
+def cohort(phantoms, tmp_path_factory):
+    table = phantoms(tmp_path_factory.mktemp("cohort"), "stroke_dwi_adc", subjects=12)
+    rows = pd.read_csv(table, sep="\t")
+    rows = rows.assign(fold=[i // 2 % 3 for i in range(12)], age=[40 + 7 * i % 11 for i in range(12)])
+    rows.to_csv(table, sep="\t", index=False)
+    return table
+
+
+@pytest.fixture
+def write_spec(cohort, tmp_path):
+    def write(**changes):
+        spec = {"bundle": "stroke_dwi_adc", "cohort": str(cohort), "settings": TINY, "variants": VARIANTS} | changes
+        (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec, sort_keys=False))
+        return tmp_path / "spec.yaml"
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def whole(cohort, tmp_path_factory):
+    """The output folder of an undisturbed experiment."""
+    folder = tmp_path_factory.mktemp("experiment")
+    spec = {"bundle": "stroke_dwi_adc", "cohort": str(cohort), "settings": TINY, "variants": VARIANTS}
+    spec |= {"primary": ["dice_mean", "auc"], "simple_scores": ["age"], "subsets": ["joint"], "folds": [0, 1]}
+    (folder / "spec.yaml").write_text(yaml.safe_dump(spec, sort_keys=False))
+    run_experiment(folder / "spec.yaml", out=folder / "out")
+    return folder / "out"
+
+
+def test_every_subject_is_scored_once_by_a_network_that_did_not_see_it(whole, cohort):
+    cases = read_table(whole / "cases.tsv")
+    subjects = pd.read_csv(cohort, sep="\t").set_index("participant_id")["fold"]
+    assert cases.groupby("variant").size().to_dict() == {"joint": 8, "segmentation": 8, "class": 8}
+    assert (cases["fold"] == cases["participant_id"].map(subjects)).all()
+    for path in whole.glob("runs/*/fold*/seed0/run/configs/train.yaml"):
+        assert f"fold{yaml.safe_load(path.read_text())['fold']}" in path.parts
+    pd.testing.assert_frame_equal(pd.read_parquet(whole / "cases.parquet")[["dice_mean"]], cases[["dice_mean"]])
+
+
+def test_a_task_is_compared_only_where_both_have_it(whole):
+    compared = read_table(whole / "comparisons.tsv").groupby("variant")["task"].unique()
+    assert {name: [*tasks] for name, tasks in compared.items()} == {"segmentation": ["seg"], "class": ["outcome"]}
+    comparisons = read_table(whole / "comparisons.tsv")
+    assert (comparisons["n"] == 8).all()
+    assert {*comparisons.loc[comparisons["family"] == "primary", "metric"]} == {"dice_mean", "auc"}
+
+
+def test_subsets_scores_and_calibration_have_their_rows(whole):
+    subsets = read_table(whole / "subsets.tsv")
+    assert [*subsets["sequences"].unique()] == ["dwi+adc", "dwi"]
+    scores = read_table(whole / "simple_scores.tsv")
+    assert {*scores.loc[scores["variant"] == "joint", "score"]} >= {"age", "volume_mm3_lesion"}
+    assert {*scores.loc[scores["variant"] == "class", "score"]} & {"age", "volume_mm3_lesion"} == {"age"}
+    assert {*read_table(whole / "calibration.tsv")["metric"]} == {"brier", "ece"}
+    page = (whole / "report.html").read_text()
+    for heading in ("Runs", "Segmentation", "Compared with joint", "Calibration", "Network against simple scores"):
+        assert f"<h2>{heading}</h2>" in page
+
+
+def test_a_second_call_computes_nothing_and_changes_nothing(whole, monkeypatch):
+    monkeypatch.setattr(jobs_module, "train", None)
+    monkeypatch.setattr(jobs_module, "evaluate", None)
+    before = (whole / "variants.tsv").read_bytes()
+    run_experiment(whole.parent / "spec.yaml", out=whole)
+    assert (whole / "variants.tsv").read_bytes() == before
+
+
+def test_a_failed_run_is_reported_and_the_others_go_on(write_spec, tmp_path, monkeypatch, capsys):
+    spec = write_spec(folds=[0], variants={"joint": {}, "broken": {"learning_rate": 0.5}})
+    train = jobs_module.train
+
+    def fails(name, **options):
+        if "learning_rate=0.5" in options["settings"]:
+            raise RuntimeError("out of memory")
+        return train(name, **options)
+
+    monkeypatch.setattr(jobs_module, "train", fails)
+    run_experiment(spec, out=tmp_path / "out")
+    runs = read_table(tmp_path / "out" / "runs.tsv").set_index("variant")
+    assert runs["status"].to_dict() == {"joint": "finished", "broken": "failed"}
+    assert runs.loc["broken", "error"] == "RuntimeError: out of memory"
+    assert "out of memory" in (tmp_path / "out" / "report.html").read_text()
+
+    monkeypatch.setattr(jobs_module, "train", train)
+    run_experiment(spec, out=tmp_path / "out")
+    assert {*read_table(tmp_path / "out" / "runs.tsv")["status"]} == {"finished"}
+
+
+def test_nothing_finished_is_an_error(write_spec, tmp_path, monkeypatch):
+    monkeypatch.setattr(jobs_module, "train", lambda *_, **__: 1 / 0)
+    with pytest.raises(InputError, match="no run finished"):
+        run_experiment(write_spec(folds=[0]), out=tmp_path / "out")
+
+
+def test_a_changed_variant_is_not_mixed_with_its_old_runs(write_spec, tmp_path):
+    one = {"folds": [0], "variants": {"joint": {"epochs": 1}}}
+    run_experiment(write_spec(**one), out=tmp_path / "out")
+    with pytest.raises(InputError, match=r"joint, without fold 0, seed 0: .*another epochs.*\n.*new name"):
+        run_experiment(write_spec(folds=[0], variants={"joint": {"epochs": 3}}), out=tmp_path / "out")
+
+
+def test_a_killed_worker_costs_only_its_run(write_spec, tmp_path):
+    spec = write_spec(folds=[0, 1], variants={"joint": {"epochs": 6}})
+    run_experiment(spec, out=tmp_path / "undisturbed")
+    killed = []
+
+    def kill_a_worker():
+        """Kill the process that has just finished an epoch of fold 1."""
+        models = tmp_path / "out" / "runs" / "joint" / "fold1" / "seed0" / "run" / "models"
+        while not [*models.glob("checkpoint_*.pt")]:
+            time.sleep(0.02)
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                opened = [str(link.readlink()) for link in (process / "fd").iterdir()]
+            except OSError:
+                continue
+            if int(process.name) != os.getpid() and any(str(models.parent / "train.log") in name for name in opened):
+                os.kill(int(process.name), signal.SIGKILL)
+                killed.append(process.name)
+
+    thread = threading.Thread(target=kill_a_worker)
+    thread.start()
+    run_experiment(spec, out=tmp_path / "out", cluster="local:2")
+    thread.join(timeout=60)
+    assert killed
+    assert "resuming after epoch" in (tmp_path / "out/runs/joint/fold1/seed0/run/train.log").read_text()
+    for name in ("cases.tsv", "variants.tsv"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes()
+
+
+def test_settings_are_chosen_without_looking_at_the_scored_fold(write_spec, tmp_path):
+    options = {"low": {"loss_weights": {"outcome": 0.1}}, "high": {"loss_weights": {"outcome": 1}}}
+    choice = {"task": "seg", "metric": "dice_mean", "options": options}
+    spec = write_spec(folds=[0], settings=TINY | {"epochs": 1}, variants={"tuned": {"choose": choice}})
+    run_experiment(spec, out=tmp_path / "out")
+    out = tmp_path / "out"
+    choices = read_table(out / "choices.tsv")
+    assert choices["n"].tolist() == [8, 8]  # the subjects of folds 1 and 2
+    chosen = choices.loc[choices["chosen"], "option"].item()
+    assert choices.loc[choices["chosen"], "value"].item() == choices["value"].max()
+    inner = sorted(path.name for path in (out / "choice").glob("tuned-*/*"))
+    assert inner == ["folds0+1", "folds0+1", "folds0+2", "folds0+2"]
+    assert [path.name for path in (out / "runs").iterdir()] == [f"tuned-{chosen}"]
+    assert len(read_table(out / "cases.tsv")) == 4
+
+
+def test_from_the_command_line(write_spec, tmp_path, monkeypatch, capsys):
+    spec = write_spec(folds=[0], variants={"joint": {"epochs": 1}})
+    monkeypatch.setattr("sys.argv", ["mtseg", "experiment", str(spec), "--out", str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "out" / "report.html")
