@@ -3,10 +3,15 @@
 python scripts/bench.py network    the default network in its own number format and layout, and in the plain ones
 python scripts/bench.py cam        maps, as a ratio to a forward and backward pass; needs the extra `bench`
 python scripts/bench.py zncc       the similarity of 450 maps, as a ratio to the bare matrix product
+python scripts/bench.py experiment    four trainings on two workers, as a ratio to one after the other
 """
 
 import argparse
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +26,7 @@ NETWORK = {"in_channels": 1, "mask_classes": 3, "heads": {"size": 2}}
 
 def main() -> None:
     """Run one benchmark."""
-    benchmarks = {"network": bench_network, "cam": bench_cam, "zncc": bench_zncc}
+    benchmarks = {"network": bench_network, "cam": bench_cam, "zncc": bench_zncc, "experiment": bench_experiment}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=benchmarks)
     what = parser.parse_args().what
@@ -140,6 +145,31 @@ def bench_zncc() -> None:
     maps = torch.rand(450, 64**3).numpy()
     base, ours = seconds(lambda: maps @ maps.T), seconds(lambda: zncc(maps))
     print(f"450 maps of 64^3: product {base * 1e3:.0f} ms, ZNCC {ours * 1e3:.0f} ms, ratio {ours / base:.2f}")
+
+
+def bench_experiment() -> None:
+    """Time four trainings on a generated cohort: in this process, which has all cores, and on two workers that share them.
+
+    The workers' start is part of their time.
+    """
+    from mtseg.data import read_cohort, write_cohort
+    from mtseg.data.folds import split_cohort
+    from mtseg.data.template import make_template_cohort
+    from mtseg.experiment import run_experiment
+
+    with TemporaryDirectory() as folder:
+        table = make_template_cohort(Path(folder) / "cohort", subjects=30)
+        write_cohort(split_cohort(read_cohort(table), folds=3, stratify=["outcome"]).table, table)
+        spec = {"bundle": "stroke_dwi_adc", "cohort": str(table), "folds": [0, 1], "seeds": [0, 1]}
+        spec |= {"settings": {"epochs": 10, "val_interval": 10}, "variants": {"joint": {}}}
+        (Path(folder) / "spec.yaml").write_text(json.dumps(spec))
+        took = {}
+        for cluster in (None, "local:2"):
+            began = perf_counter()
+            run_experiment(Path(folder) / "spec.yaml", out=Path(folder) / f"out_{cluster}", cluster=cluster)
+            took[cluster] = perf_counter() - began
+    one, two = took.values()
+    print(f"four trainings: one after the other {one:.0f} s, on two workers {two:.0f} s, efficiency {one / two:.2f}")
 
 
 if __name__ == "__main__":
