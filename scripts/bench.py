@@ -148,7 +148,7 @@ def bench_zncc() -> None:
 
 
 def bench_experiment() -> None:
-    """Time four trainings on a generated cohort: in this process, which has all cores, and on two workers that share them.
+    """Time four trainings on a generated cohort: in this process, with all cores, and on two workers that share them.
 
     The workers' start is part of their time.
     """

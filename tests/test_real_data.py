@@ -4,11 +4,12 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from monai.bundle import ConfigParser
 
-from mtseg.bundle import evaluate, find, predict
+from mtseg.bundle import evaluate, find, predict, train
 from mtseg.bundle.config import load_config
 from mtseg.bundle.locate import root
 from mtseg.data import check_cohort, read_cohort, write_cohort
@@ -62,3 +63,26 @@ def test_the_shipped_weights_work_right_after_install(tmp_path):
     write_cohort(table, tmp_path / "cohort.tsv")
     evaluate("hippocampus_t1", cohort=tmp_path / "cohort.tsv", out=tmp_path / "out")
     assert read_table(tmp_path / "out" / "cases.tsv")["dice_mean"].min() > 0.85
+
+
+@pytest.mark.parametrize(
+    ("bundle", "case", "changes"),
+    [
+        ("lesion_t1_t2_flair", "ms/sub-ms07", ()),
+        # FLAIR lies on a grid of its own, 512 x 512 x 29
+        ("stroke_dwi_adc", "stroke/sub-strokecase0009", ("sequences=[dwi, adc, flair]",)),
+    ],
+)
+def test_one_real_patient_from_training_to_report(bundle, case, changes, tmp_path):
+    """Too few for a figure: this shows that real sequences, also on different grids, go all the way."""
+    images = {path.name.removesuffix(".nii.gz"): str(path) for path in (DATA / case).glob("*.nii.gz")}
+    row = {"participant_id": "patient", "outcome": "good", **images}
+    write_cohort(pd.DataFrame([row], dtype=object), tmp_path / "cohort.tsv")
+    quick = ("epochs=2", "val_interval=2", "batch_size=1", "spacing=[2, 2, 2]", "patch_size=[32, 32, 32]")
+    run = train(bundle, cohort=tmp_path / "cohort.tsv", out=tmp_path / "run", settings=(*quick, *changes))
+    evaluate(str(run), cohort=tmp_path / "cohort.tsv", out=tmp_path / "evaluation")
+    mask = nib.load(tmp_path / "evaluation" / "patient_mask.nii.gz")
+    reference = nib.load(images["mask"])
+    assert mask.shape == reference.shape and np.allclose(mask.affine, reference.affine, atol=1e-4)
+    assert read_table(run / "history.tsv")["loss_seg"].notna().all()
+    assert 0 <= read_table(tmp_path / "evaluation" / "cases.tsv")["dice_mean"].item() <= 1
