@@ -32,6 +32,17 @@ class Task(StrEnum):
     """Names of outputs in the dictionary that every network returns; heads bring their own."""
 
     SEG = "seg"
+    ATTENTION = "attention"
+    """Only of an attention branch network: the map that it looks by."""
+
+
+def attention_logits(head: str) -> str:
+    """Name of the logits that an attention branch gives for a head.
+
+    >>> attention_logits("sex")
+    'sex_attention'
+    """
+    return f"{head}_{Task.ATTENTION}"
 
 
 class Column(StrEnum):

@@ -4,6 +4,7 @@ python scripts/bench.py network    the default network in its own number format 
 python scripts/bench.py cam        maps, as a ratio to a forward and backward pass; needs the extra `bench`
 python scripts/bench.py zncc       the similarity of 450 maps, as a ratio to the bare matrix product
 python scripts/bench.py experiment    four trainings on two workers, as a ratio to one after the other
+python scripts/bench.py ssp        one volume to eight views of Z, and making the surface once
 """
 
 import argparse
@@ -26,7 +27,13 @@ NETWORK = {"in_channels": 1, "mask_classes": 3, "heads": {"size": 2}}
 
 def main() -> None:
     """Run one benchmark."""
-    benchmarks = {"network": bench_network, "cam": bench_cam, "zncc": bench_zncc, "experiment": bench_experiment}
+    benchmarks = {
+        "network": bench_network,
+        "cam": bench_cam,
+        "zncc": bench_zncc,
+        "experiment": bench_experiment,
+        "ssp": bench_ssp,
+    }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=benchmarks)
     what = parser.parse_args().what
@@ -170,6 +177,28 @@ def bench_experiment() -> None:
             took[cluster] = perf_counter() - began
     one, two = took.values()
     print(f"four trainings: one after the other {one:.0f} s, on two workers {two:.0f} s, efficiency {one / two:.2f}")
+
+
+def bench_ssp() -> None:
+    """Time 3D-SSP of a 2 mm volume: projection, reference region, Z against 28 normal subjects, eight views."""
+    from nilearn.datasets import load_mni152_brain_mask, load_mni152_template
+
+    from mtseg.cam.atlas import make_atlas
+    from mtseg.ssp import NormalDatabase, Reference, mni_surface, project, reference_mean, view_maps
+
+    began = perf_counter()
+    maps = view_maps(surface := mni_surface())
+    made = perf_counter() - began
+    image, atlas = load_mni152_template(resolution=2), make_atlas(load_mni152_brain_mask(resolution=2), {1: "brain"})
+    people = torch.rand(28, len(surface.points)).numpy()
+    profiles = {str(number): profile for number, profile in enumerate(people)}
+    normals = NormalDatabase.of(profiles, surface=surface, reference=Reference.GLB)
+
+    def views() -> None:
+        profile = project(image, surface) / reference_mean(image, normals.reference, atlas=atlas)
+        maps.render(normals.z(profile))
+
+    print(f"{len(surface.points)} points: surface and views {made:.1f} s once, a volume {seconds(views) * 1e3:.0f} ms")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from mtseg.engine.batch import PrepareBatch, TrainingInferer
 from mtseg.engine.checkpoint import Checkpoints, find_checkpoint
 from mtseg.engine.history import History
+from mtseg.engine.loss_epochs import LossEpochs
 from mtseg.engine.seed import SeedEpochs
 from mtseg.engine.settings import check_settings
 from mtseg.engine.validation import ValidationScores
@@ -10,6 +11,7 @@ from mtseg.engine.validation import ValidationScores
 __all__ = [
     "Checkpoints",
     "History",
+    "LossEpochs",
     "PrepareBatch",
     "SeedEpochs",
     "TrainingInferer",

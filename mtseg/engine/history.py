@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from mtseg.files import read_table, write_table
 from mtseg.keys import File
-from mtseg.losses import JointLoss
+from mtseg.losses import WeightedLoss
 
 logger = logging.getLogger("mtseg")
 
@@ -34,7 +34,7 @@ class History:
     """
 
     def __init__(
-        self, folder: str | PathLike, *, loss: JointLoss, optimizer: Optimizer, evaluator: Engine | None = None
+        self, folder: str | PathLike, *, loss: WeightedLoss, optimizer: Optimizer, evaluator: Engine | None = None
     ):
         self.path = Path(folder) / File.HISTORY
         self.loss = loss

@@ -1,10 +1,13 @@
 """Heads on the bottleneck: one vector of logits for the whole subject."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from mtseg.keys import Key, Task
 
 
 class Pooling(StrEnum):
@@ -103,3 +106,22 @@ class PooledHead(nn.Module):
         """(B, C) -> logits (B, outputs), in float32: a probability deserves more than bfloat16's three digits."""
         with torch.autocast(pooled.device.type, enabled=False):
             return self.linear(self.dropout(pooled))
+
+
+def make_heads(heads: Mapping[str, int], *, in_channels: int, dropout: float) -> nn.ModuleDict:
+    """One `PooledHead` for each name and number of outputs.
+
+    Raises:
+        ValueError: A name has another meaning.
+    """
+    for name in heads:
+        if name in (Task.SEG, Key.SHARE) or name.startswith(f"{Task.SEG}_") or not _names_a_module(name):
+            raise ValueError(f"a head cannot be named '{name}', which means something else: rename the column")
+    return nn.ModuleDict(
+        {name: PooledHead(in_channels=in_channels, outputs=outputs, dropout=dropout) for name, outputs in heads.items()}
+    )
+
+
+def _names_a_module(name: str) -> bool:
+    """Whether torch takes the name: no dot, and no attribute of its containers such as "type"."""
+    return "." not in name and not hasattr(nn.ModuleDict(), name)

@@ -4,17 +4,18 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from math import ceil, prod
 from operator import mul
+from typing import Any
 
 from monai.networks.blocks import UnetOutBlock
 from monai.utils import ensure_tuple_rep
 from torch import Tensor, nn
 
 from mtseg.errors import InputError
-from mtseg.keys import Key, Task
+from mtseg.keys import Task
 from mtseg.networks.blocks import channels_last
 from mtseg.networks.decoder import Decoder
 from mtseg.networks.encoder import ResidualEncoder
-from mtseg.networks.heads import BottleneckPool, PooledHead, Pooling
+from mtseg.networks.heads import BottleneckPool, Pooling, make_heads
 from mtseg.networks.precision import exact_gradients
 
 
@@ -59,9 +60,6 @@ class JointNet(nn.Module):
             raise ValueError("a network without a mask has no deep supervision: set it to 0")
         if deep_supervision > len(channels) - 2:
             raise ValueError(f"{len(channels)} levels leave at most {len(channels) - 2} for deep supervision")
-        for name in heads:
-            if name in (Task.SEG, Key.SHARE) or name.startswith(f"{Task.SEG}_") or not _names_a_module(name):
-                raise ValueError(f"a head cannot be named '{name}', which means something else: rename the column")
         per_axis = [ensure_tuple_rep(stride, spatial_dims) for stride in strides]
         self.reduction = [prod(along) for along in zip(*per_axis, strict=True)]
         self.depth_strides = [*accumulate((stride[0] for stride in per_axis), mul)]
@@ -75,12 +73,7 @@ class JointNet(nn.Module):
                 UnetOutBlock(spatial_dims, channels[level], mask_classes) for level in range(1 + deep_supervision)
             )
         self.pool = BottleneckPool(pooling=Pooling(pooling), in_channels=channels[-1], mask_classes=mask_classes)
-        self.heads = nn.ModuleDict(
-            {
-                name: PooledHead(in_channels=self.pool.out_channels, outputs=outputs, dropout=head_dropout)
-                for name, outputs in heads.items()
-            }
-        )
+        self.heads = make_heads(heads, in_channels=self.pool.out_channels, dropout=head_dropout)
         self.memory_format = channels_last(spatial_dims)
         self.to(memory_format=self.memory_format)  # type: ignore[call-overload]  # missing in torch's stubs
 
@@ -136,7 +129,6 @@ class JointNet(nn.Module):
                 f"the strides do not divide an image of {tuple(size)} voxels; the next valid size is {valid}: pad to it"
             )
 
-
-def _names_a_module(name: str) -> bool:
-    """Whether torch takes the name: no dot, and no attribute of its containers such as "type"."""
-    return "." not in name and not hasattr(nn.ModuleDict(), name)
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        """All parameters with one learning rate, for an optimizer, as `Classifier` gives one for each stage."""
+        return [{"params": [*self.parameters()], "lr": learning_rate}]

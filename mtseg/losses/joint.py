@@ -1,18 +1,20 @@
-"""One number to minimise from several tasks, where any subject may lack any of them."""
+"""Loss of the joint network: a mask and heads."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from monai.losses import DiceCELoss
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from mtseg.errors import InputError
 from mtseg.keys import Key, Task
-from mtseg.tasks import Head, Kind
+from mtseg.losses.heads import head_loss
+from mtseg.losses.schedule import Schedule, WeightedLoss
+from mtseg.tasks import Head
 
 
-class JointLoss(nn.Module):
+class JointLoss(WeightedLoss):
     """Weighted sum of the mask's loss (Dice + cross-entropy) and each head's.
 
     A head's loss is cross-entropy (classes), binary cross-entropy (labels) or the squared error of the standardised
@@ -22,25 +24,20 @@ class JointLoss(nn.Module):
 
     Args:
         heads: The network's heads.
-        weights: Task name to weight; 1 for the mask and 0.3 for a head that is not named.
+        weights: Task name to weight, a number or a `Schedule`; 1 for the mask and 0.3 for a head that is not named.
 
     Raises:
         InputError: A weight is of no task.
-
-    Attributes:
-        latest: Unweighted loss of each task in the last call, for the log.
     """
 
-    def __init__(self, heads: Sequence[Head], *, weights: Mapping[str, float] | None = None):
-        super().__init__()
+    def __init__(self, heads: Sequence[Head], *, weights: Mapping[str, float | Schedule] | None = None):
+        super().__init__({Task.SEG.value: 1.0} | {head.name: 0.3 for head in heads} | dict(weights or {}))
         self.heads = tuple(heads)
-        self.weights = {Task.SEG.value: 1.0} | {head.name: 0.3 for head in self.heads} | dict(weights or {})
-        unknown = self.weights.keys() - {Task.SEG.value, *(head.name for head in self.heads)}
+        unknown = self.course.keys() - {Task.SEG.value, *(head.name for head in self.heads)}
         if unknown:
             raise InputError(f"loss_weights: {', '.join(sorted(unknown))} is neither {Task.SEG} nor a head")
         # Dice over the batch: a small structure that one patch misses does not swing the loss.
         self.mask_loss = DiceCELoss(softmax=True, to_onehot_y=True, include_background=False, batch=True)
-        self.latest: dict[str, Tensor] = {}
 
     def forward(self, pred: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
         """Compute the loss.
@@ -56,9 +53,8 @@ class JointLoss(nn.Module):
         masked = pred[Task.SEG].shape[1] > 1  # background alone is no task
         parts = {Task.SEG.value: self._mask(pred, target[Task.SEG])} if masked else {}
         for head in self.heads:
-            parts[head.name] = self._head(head, pred[head.name].float(), target[head.name], target[Key.SHARE])
-        self.latest = {name: part.detach() for name, part in parts.items()}
-        return torch.stack([self.weights[name] * part for name, part in parts.items()]).sum()
+            parts[head.name] = head_loss(head, pred[head.name], target[head.name], target[Key.SHARE])
+        return self.weighted(parts)
 
     def _mask(self, pred: Mapping[str, Tensor], mask: Tensor) -> Tensor:
         """Mean over decoder levels, each coarser one counting half of the one before (as in nnU-Net)."""
@@ -73,17 +69,3 @@ class JointLoss(nn.Module):
                 wanted = F.interpolate(wanted, logits.shape[2:], mode="nearest-exact")
             parts.append(self.mask_loss(logits[present].float(), wanted))
         return torch.stack([w * part for w, part in zip(weights, parts, strict=True)]).sum() / sum(weights)
-
-    def _head(self, head: Head, logits: Tensor, target: Tensor, share: Tensor) -> Tensor:
-        present = ~target.isnan().any(dim=1)
-        if not present.any():
-            return logits.sum() * 0
-        each = _HEAD_LOSSES[head.kind](logits[present], target[present])
-        return (each * share[present]).mean()
-
-
-_HEAD_LOSSES: dict[Kind, Callable[[Tensor, Tensor], Tensor]] = {
-    Kind.CLASSES: lambda logits, target: F.cross_entropy(logits, target[:, 0].long(), reduction="none"),
-    Kind.LABELS: lambda logits, target: F.binary_cross_entropy_with_logits(logits, target, reduction="none").mean(1),
-    Kind.NUMBER: lambda logits, target: F.mse_loss(logits, target, reduction="none").mean(1),
-}
