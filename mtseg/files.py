@@ -1,5 +1,6 @@
 """Writing files so that one that exists is complete, and reading tables back as they were written."""
 
+import fcntl
 import os
 from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
+from mtseg.errors import InputError
 from mtseg.keys import Column
 
 
@@ -30,6 +32,31 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         temporary = Path(folder) / path.name
         yield temporary
         temporary.replace(path)
+
+
+@contextmanager
+def alone_in(folder: str | os.PathLike) -> Iterator[None]:
+    """Keep other processes of this machine out of a folder, which is made if need be; it is free again when one dies.
+
+    Raises:
+        InputError: Another process is in it.
+    """
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(opened, folder)
+        yield
+    finally:
+        os.close(opened)
+
+
+def _lock(opened: int, folder: str | os.PathLike) -> None:
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InputError(f"{folder}: another process is working in this folder. Wait until it has ended") from error
+    except OSError:  # some network drives cannot lock a folder
+        pass
 
 
 def read_table(path: str | os.PathLike, *, text: Iterable[str] = ()) -> pd.DataFrame:

@@ -105,6 +105,9 @@ def _name(cell: Any) -> str:
     return str(int(cell)) if whole else str(cell)
 
 
+_DEFINED_BY = ({"classes"}, {"labels"}, {"mean", "sd"})
+
+
 def heads_from(definitions: Mapping[str, Mapping[str, Any]]) -> tuple[Head, ...]:
     """Build heads from a bundle's configuration.
 
@@ -114,6 +117,8 @@ def heads_from(definitions: Mapping[str, Mapping[str, Any]]) -> tuple[Head, ...]
     2
     """
     for name, definition in definitions.items():
+        if not isinstance(definition, Mapping) or not any(kind <= {*definition} for kind in _DEFINED_BY):
+            raise InputError(f"heads: {name}: give `classes: [...]`, `labels: [...]`, or `mean` and `sd` of a number")
         if any(isinstance(c, bool) for c in [*definition.get("classes", ()), *definition.get("labels", ())]):
             raise InputError(f"heads: {name}: YAML reads yes, no, true and false as booleans. Put quotes round them")
     heads = []

@@ -12,6 +12,9 @@ from mtseg.errors import InputError
 
 _INCLUDE = "%bundles/"
 
+_NULLABLE = ("tile_size",)
+"""Lists that can be switched off."""
+
 
 def load_config(*files: str | PathLike, root: Path) -> dict[str, Any]:
     """Merge configuration files and replace what they include by its content.
@@ -31,7 +34,7 @@ def parse_settings(settings: Sequence[str], config: dict[str, Any]) -> dict[str,
     """Turn "epochs=50" into {"epochs": 50}; values are YAML.
 
     Raises:
-        InputError: No "=", or the bundle has no such setting.
+        InputError: No "=", the bundle has no such setting, or it is a list or NAME: VALUE pairs and this is not.
     """
     parsed = {}
     for setting in settings:
@@ -39,6 +42,10 @@ def parse_settings(settings: Sequence[str], config: dict[str, Any]) -> dict[str,
         if not equals or name not in config:
             raise InputError(f"--set {setting}: write NAME=VALUE, where NAME is one of {', '.join(config)}")
         parsed[name] = _value(value)
+        for kind, example in ((list, "a list, such as [a, b]"), (dict, "NAME: VALUE pairs, such as {a: 1}, or {}")):
+            off = parsed[name] is None and name in _NULLABLE
+            if isinstance(config[name], kind) and not (isinstance(parsed[name], kind) or off):
+                raise InputError(f"--set {setting}: {name} is {example}")
     return parsed
 
 

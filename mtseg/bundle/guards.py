@@ -59,7 +59,9 @@ def check_unchanged(config: Mapping[str, Any], out: Path) -> None:
             f"{before}: the training began with another {', '.join(changed)}. Resume with the options it began with"
         )
     if (
-        read_cohort(config["cohort"], sequences=config["sequences"]).fingerprint()
+        read_cohort(
+            config["cohort"], sequences=config["sequences"], optional=config.get("optional_sequences", ())
+        ).fingerprint()
         != json.loads((out / File.RUN).read_text())["data"]
     ):
         raise InputError(f"{config['cohort']}: the table has changed since the training in {out} began. Restore it")

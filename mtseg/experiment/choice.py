@@ -1,17 +1,17 @@
 """Choosing settings inside the training folds."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mtseg.errors import InputError
 from mtseg.experiment.jobs import Job, outer_job
 from mtseg.experiment.results import read_cases, tasks_of
-from mtseg.experiment.spec import Spec, Variant, settings_of
+from mtseg.experiment.spec import Spec
+from mtseg.experiment.variants import Variant, settings_of
 from mtseg.keys import Column
 from mtseg.statistics import ALL
 from mtseg.statistics.measures import measures
@@ -29,9 +29,6 @@ def chosen_jobs(spec: Spec, out: Path, inner: Sequence[Job]) -> tuple[list[Job],
 
     Returns:
         The runs, and a table: variant, fold, option, task, metric, value (of the inner held-out subjects), n, chosen.
-
-    Raises:
-        InputError: A task or metric of a choice does not exist.
     """
     jobs, rows = [], []
     for variant in spec.variants:
@@ -40,7 +37,10 @@ def chosen_jobs(spec: Spec, out: Path, inner: Sequence[Job]) -> tuple[list[Job],
             if len(scores) < len(variant.choice.options):  # type: ignore[union-attr]
                 logger.warning("%s, fold %d: an inner run is missing, so nothing is chosen", variant.name, fold)
                 continue
-            best = max(scores, key=lambda row: row["value"] if row["better"] == "higher" else -row["value"])
+            best = max(scores, key=_merit)
+            if np.isnan(best["value"]):
+                logger.warning("%s, fold %d: no option can be scored, so nothing is chosen", variant.name, fold)
+                continue
             rows += [{"variant": variant.name, "fold": fold, **row, "chosen": row is best} for row in scores]
             settings = settings_of(variant.choice.options[best["option"]])  # type: ignore[union-attr]
             jobs += [
@@ -48,6 +48,12 @@ def chosen_jobs(spec: Spec, out: Path, inner: Sequence[Job]) -> tuple[list[Job],
                 for seed in spec.seeds
             ]
     return jobs, pd.DataFrame(rows)
+
+
+def _merit(row: Mapping[str, Any]) -> float:
+    """The higher the better; an option that cannot be scored is the worst."""
+    merit = row["value"] if row["better"] == "higher" else -row["value"]
+    return -np.inf if np.isnan(merit) else merit
 
 
 def _scores(spec: Spec, variant: Variant, inner: Sequence[Job], fold: int) -> Iterator[dict[str, Any]]:
@@ -65,8 +71,6 @@ def _scores(spec: Spec, variant: Variant, inner: Sequence[Job], fold: int) -> It
             for m in measures(cases, structures=structures, heads=heads)
             if (m.task, m.name) == (choice.task, choice.metric)  # type: ignore[union-attr]
         ]
-        if not found:
-            raise InputError(f"{variant.name}: choose: there is no {choice.metric} of {choice.task}")  # type: ignore[union-attr]
         found = [m for m in found if m.of == ALL] or found
         yield {
             "option": option,

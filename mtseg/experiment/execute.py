@@ -16,7 +16,7 @@ from mtseg.experiment.jobs import Job, Outcome, run_job
 logger = logging.getLogger("mtseg")
 
 _RETRIES = 3
-"""How often a run is tried again whose worker died; each attempt goes on from the last epoch."""
+"""How often a run is tried again that could not begin. One whose worker died Dask tries three more times by itself."""
 
 _PATIENCE = "30s"
 """How long a scheduler may take to answer."""
@@ -42,7 +42,6 @@ def execute(jobs: Sequence[Job], *, cluster: str | None) -> Iterator[Outcome]:
     except ImportError as error:
         raise InputError("--cluster needs Dask: pip install 'mtseg[cluster]'") from error
     with _client(cluster, len(todo)) as client:
-        client.wait_for_workers(1)
         futures = {
             client.submit(_on_worker, job, pure=False, retries=_RETRIES, priority=-rank): job
             for rank, job in enumerate(todo)
@@ -79,7 +78,8 @@ def _client(cluster: str, jobs: int) -> Iterator[Any]:
         made = LocalCluster(n_workers=int(cluster[6:]), threads_per_worker=1, memory_limit=None, dashboard_address=None)
     elif Path(cluster).suffix in (".yaml", ".yml"):
         made = job_queue(Path(cluster))
-        made.adapt(maximum_jobs=jobs)
+        # A task of unknown length counts half a second: as many workers as runs, not as many as end within 5 seconds.
+        made.adapt(maximum_jobs=jobs, target_duration="500ms")
     else:
         made = cluster
     try:
@@ -125,7 +125,7 @@ def job_queue(path: Path) -> Any:
     del kinds["jobqueue"]  # what they have in common
     if system not in kinds:
         raise InputError(f"{path}: '{system}' is no queueing system. There are {', '.join(sorted(kinds))}")
-    named = {name.replace("-", "_"): value for name, value in options.items()}
+    named = {"processes": 1} | {name.replace("-", "_"): value for name, value in options.items()}
     # One training a worker, whatever the number of cores: they are its threads.
     extra = [*named.pop("worker_extra_args", []), "--nthreads=1"]
     return getattr(dask_jobqueue, kinds[system])(**named, worker_extra_args=extra)

@@ -12,7 +12,9 @@ from mtseg.bundle.guards import check_unchanged
 from mtseg.bundle.run import training_config
 from mtseg.data import read_cohort, write_cohort
 from mtseg.errors import InputError
-from mtseg.experiment.spec import Spec, settings_of
+from mtseg.experiment.spec import Spec
+from mtseg.experiment.variants import settings_of
+from mtseg.files import alone_in
 from mtseg.keys import Column, File
 
 
@@ -46,6 +48,11 @@ class Job:
     def evaluation(self) -> Path:
         """Folder of the evaluation."""
         return self.folder / "evaluation"
+
+    @property
+    def scored(self) -> bool:
+        """Whether it is part of the comparison; with two folds held out it only helps to choose settings."""
+        return len(self.held_out) == 1
 
     @property
     def finished(self) -> bool:
@@ -141,7 +148,8 @@ def run_job(job: Job) -> Outcome:
     """Train and evaluate, or go on where an earlier attempt stopped; an error is an outcome, not an exception."""
     began = time.monotonic()
     try:
-        _run(job)
+        with alone_in(job.folder):
+            _run(job)
     except InputError as error:
         return Outcome(job, str(error), time.monotonic() - began)
     except Exception:  # whatever broke this run, the others go on
@@ -164,7 +172,7 @@ def _run(job: Job) -> None:
 
 def _table(job: Job) -> Path:
     """The cohort; for two folds at once one in which they are one."""
-    if len(job.held_out) == 1:
+    if job.scored:
         return job.cohort
     first, *others = job.held_out
     cohort = read_cohort(job.cohort)

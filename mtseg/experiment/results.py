@@ -13,6 +13,7 @@ from mtseg.experiment.spec import Spec
 from mtseg.files import read_table, replacing, write_table
 from mtseg.keys import Column, File
 from mtseg.statistics import (
+    ALL,
     SEED,
     VARIANT,
     answers,
@@ -24,6 +25,7 @@ from mtseg.statistics import (
     logistic_scores_table,
     pool_variants,
 )
+from mtseg.statistics.measures import measured
 from mtseg.tasks import Head, Kind, Structures
 
 SUBSET = "sequences"
@@ -41,7 +43,7 @@ class Results:
         comparisons: See `compare_variants`; empty with one variant.
         calibration: Temperature scaling, by variant and head; each fold's temperature comes from the other folds.
         simple_scores: See `logistic_scores_table`, by variant.
-        subsets: `variants` of the networks that were given fewer sequences, all folds pooled.
+        subsets: `variants` of the networks that were given fewer sequences; folds pooled, seeds averaged.
         choices: What was tuned, see `chosen_jobs`.
         calibrated: Variant and head to target, probability before and after scaling; not written.
     """
@@ -61,6 +63,8 @@ class Results:
         for name, table in vars(self).items():
             if isinstance(table, pd.DataFrame) and len(table):
                 write_table(table, folder / f"{name}.tsv")
+            else:  # an earlier call, with another file, may have had one
+                (folder / f"{name}.tsv").unlink(missing_ok=True)
         with replacing(folder / "cases.parquet") as temporary:
             self.cases.to_parquet(temporary, index=False)
 
@@ -70,14 +74,14 @@ def gather(spec: Spec, jobs: Sequence[Job], *, outcomes: Sequence[Outcome], choi
 
     Args:
         spec: The experiment.
-        jobs: All that are scored.
+        jobs: All, those by which settings were chosen too.
         outcomes: Of the runs that were executed now, for their errors.
         choices: What was tuned.
 
     Returns:
-        None if no run is finished.
+        None if no run that is scored is finished.
     """
-    finished = [job for job in jobs if job.finished]
+    finished = [job for job in jobs if job.scored and job.finished]
     if not finished:
         return None
     cases = read_cases(spec, finished)
@@ -85,7 +89,9 @@ def gather(spec: Spec, jobs: Sequence[Job], *, outcomes: Sequence[Outcome], choi
     tasks = {"structures": structures, "heads": heads}
     # The reference must have finished somewhere to be compared with.
     compared = spec.reference in set(cases[VARIANT]) and len(cases[VARIANT].unique()) > 1
-    comparisons = compare_variants(cases, reference=spec.reference, primary=spec.primary, **tasks) if compared else None  # type: ignore[arg-type]
+    # A task of which no run is finished is no reason to lose what the others say.
+    primary = [metric for metric in spec.primary if metric in {name for _, name in measured(**tasks)}]  # type: ignore[arg-type]
+    comparisons = compare_variants(cases, reference=spec.reference, primary=primary, **tasks) if compared else None  # type: ignore[arg-type]
     averaged = {str(name): average_seeds(part, heads=heads) for name, part in cases.groupby(VARIANT, sort=False)}
     calibrated = {key: arrays for name, part in averaged.items() for key, arrays in _calibrated(name, part, heads)}
     return Results(
@@ -206,5 +212,5 @@ def _subsets(spec: Spec, jobs: Sequence[Job], *, structures: Structures, heads: 
             cases = read_cases(spec, runs, subset=subset)
             table = pool_variants(cases, structures=structures, heads=heads)
             table.insert(1, SUBSET, subset)
-            tables.append(table[table[Column.FOLD] == "all"])
+            tables.append(table[(table[Column.FOLD] == ALL) & (table[SEED] == ALL)])
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()

@@ -15,7 +15,7 @@ from mtseg.experiment.execute import execute
 from mtseg.experiment.jobs import Job, Outcome, check_job, inner_jobs, plain_jobs
 from mtseg.experiment.results import gather
 from mtseg.experiment.spec import Spec, read_spec
-from mtseg.files import replacing
+from mtseg.files import alone_in, replacing
 from mtseg.keys import File
 from mtseg.provenance import write_run
 from mtseg.report import write_experiment_report
@@ -37,20 +37,20 @@ def run_experiment(path: str | PathLike, *, out: str | PathLike, cluster: str | 
         The HTML report.
 
     Raises:
-        InputError: Something in the file is wrong; a run in the folder began with other settings or subjects; or
-            no run finished.
+        InputError: Something in the file is wrong; a run in the folder began with other settings or subjects;
+            another process is in the folder; or no run finished.
     """
     spec, out = read_spec(path), Path(out).absolute()
     jobs = [*plain_jobs(spec, out), *(inner := [*inner_jobs(spec, out)])]
     _check(jobs)
-    with replacing(out / "experiment.yaml") as temporary:
-        temporary.write_bytes(Path(path).read_bytes())
-    outcomes = _execute(jobs, cluster)
-    chosen, choices = chosen_jobs(spec, out, [job for job in inner if job.finished])
-    _check(chosen)
-    outcomes += _execute(chosen, cluster)
-    scored = [job for job in (*jobs, *chosen) if len(job.held_out) == 1]
-    return _report(spec, out, scored, outcomes=outcomes, choices=choices)
+    with alone_in(out):
+        with replacing(out / "experiment.yaml") as temporary:
+            temporary.write_bytes(Path(path).read_bytes())
+        outcomes = _execute(jobs, cluster)
+        chosen, choices = chosen_jobs(spec, out, [job for job in inner if job.finished])
+        _check(chosen)
+        outcomes += _execute(chosen, cluster)
+        return _report(spec, out, [*jobs, *chosen], outcomes=outcomes, choices=choices)
 
 
 def _check(jobs: Sequence[Job]) -> None:

@@ -1,23 +1,31 @@
 """What an experiment compares, read from a YAML file."""
 
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
+from pandas.api.types import is_integer_dtype, is_numeric_dtype
 
 from mtseg.bundle import find
-from mtseg.bundle.changes import change_training
-from mtseg.bundle.config import load_config, parse_settings
+from mtseg.bundle.config import load_config
 from mtseg.bundle.locate import root
-from mtseg.data import read_cohort
+from mtseg.data import Cohort, read_cohort
 from mtseg.errors import InputError, Problem, ProblemsError
+from mtseg.experiment.variants import (
+    Variant,
+    can_be_named,
+    read_variant,
+    repeated_folders,
+    tasks_of_variants,
+    why_no_subsets,
+)
 from mtseg.keys import Column
-from mtseg.tasks import Head, Structures, heads_from
+from mtseg.statistics.measures import measured
+from mtseg.tasks import Head, Structures
 
 _KEYS = {
     "bundle": str,
@@ -33,38 +41,8 @@ _KEYS = {
     "subsets": list,
 }
 _NEEDED = ("bundle", "cohort", "variants")
-_OURS = ("cohort", "output", "fold", "seed", "resume")
-"""Settings that the experiment gives to each run itself."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What a variant tunes: one of several changes of settings, chosen inside the training folds.
-
-    Attributes:
-        task: "seg" or a head.
-        metric: As in the summary, such as dice_mean or auc; its mean over structures or classes decides.
-        options: Name to settings.
-    """
-
-    task: str
-    metric: str
-    options: Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One of the networks that are compared.
-
-    Attributes:
-        name: In the experiment's own words; names a folder.
-        settings: Changes of the bundle's top-level settings.
-        choice: What is tuned; None: nothing.
-    """
-
-    name: str
-    settings: Mapping[str, Any]
-    choice: Choice | None = None
+_WORDS = {str: "a name", dict: "NAME: VALUE pairs", list: "a list, such as [0, 1] or [a, b]"}
+_SEEDS = 2**32
 
 
 @dataclass(frozen=True)
@@ -72,7 +50,7 @@ class Spec:
     """An experiment: variants x folds x seeds.
 
     Attributes:
-        bundle: Name or folder.
+        bundle: Name, or absolute path of the folder.
         cohort: Table with folds.
         variants: At least one, in the order of the report.
         folds: Each held out in turn.
@@ -112,111 +90,141 @@ def read_spec(path: str | PathLike) -> Spec:
         InputError: It cannot be read, or something in it is wrong: all of that at once.
     """
     path = Path(path)
-    try:
-        given = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
-    if problems := [*_wrong_keys(given, path)]:
-        raise ProblemsError(problems)
-    bundle = load_config(find(given["bundle"]) / "configs" / "train.yaml", root=root())
+    given = _read(path)
+    if wrong := [*_wrong_keys(given)]:
+        raise ProblemsError([_in(path, problem) for problem in wrong])
+    folder = find(given["bundle"])
+    bundle = load_config(folder / "configs" / "train.yaml", root=root())
     cohort = read_cohort(path.parent / given["cohort"], sequences=())
-    known = sorted(int(fold) for fold in cohort.table.get(Column.FOLD, [None]).dropna().unique())  # type: ignore[union-attr]
-    problems, variants = [], []
+    known, problems = _folds(cohort)
+    variants = []
     for name, about in given["variants"].items():
         try:
-            variants.append(_variant(str(name), about or {}, given.get("settings", {}), bundle))
+            common = given.get("settings", {})
+            variants.append(read_variant(str(name), about or {}, common=common, bundle=bundle, cohort=cohort))
         except InputError as error:
-            problems.append(Problem("", f"{path}: variants: {name}", str(error), "Correct it"))
-    names = [str(name) for name in given["variants"]]
-    spec: dict[str, tuple[Sequence[Any], Sequence[Any], str]] = {
-        "folds": (given.get("folds", known), known, "fold of the table: run `mtseg cohort split`"),
-        "reference": ([given.get("reference", names[0])], names, "variant"),
-        "subsets": (given.get("subsets", []), names, "variant"),
-        "simple_scores": (given.get("simple_scores", []), cohort.targets, "column of the table to predict with"),
-    }
-    for key, (values, there, what) in spec.items():
-        problems += [
-            Problem(
-                "", f"{path}: {key}", f"'{value}' is no {what}", f"There are {', '.join(map(str, there)) or 'none'}"
-            )
-            for value in values
-            if value not in there
-        ]
-    if len(known) < 2:
-        problems.append(Problem("", str(cohort.path), "has fewer than two folds", "Run `mtseg cohort split`"))
+            problems.append(Problem("", f"variants: {name}", str(error), "Correct it"))
+    problems += _wrong_names(given, cohort, known)
+    if len(variants) == len(given["variants"]):  # else the tasks are not known
+        problems += _wrong_variants(given, variants, bundle, known)
     if problems:
-        raise ProblemsError(problems)
-    structures, heads = _tasks(variants, bundle)
+        raise ProblemsError([_in(path, problem) for problem in problems])
+    structures, heads, _ = tasks_of_variants(variants, bundle)
     return Spec(
-        bundle=given["bundle"],
+        # A worker may run in another folder, and have mtseg's own bundles elsewhere.
+        bundle=folder.name if folder.parent == root() / "bundles" else str(folder),
         cohort=cohort.path,
         variants=tuple(variants),
-        folds=tuple(spec["folds"][0]),
+        folds=tuple(given.get("folds", known)),
         known_folds=tuple(known),
         seeds=tuple(given.get("seeds", [0])),
-        reference=spec["reference"][0][0],
+        reference=given.get("reference", variants[0].name),
         primary=tuple(given.get("primary", [])),
-        simple_scores=tuple(spec["simple_scores"][0]),
+        simple_scores=tuple(given.get("simple_scores", [])),
         lower=tuple(given.get("lower_is_positive", [])),
-        subsets=tuple(spec["subsets"][0]),
-        structures=structures,
+        subsets=tuple(given.get("subsets", [])),
+        structures=Structures(structures),
         heads=heads,
     )
 
 
-def settings_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """Spell settings as the command line does: NAME=VALUE."""
-    return tuple(f"{name}={json.dumps(value)}" for name, value in settings.items())
+class _Loader(yaml.SafeLoader):
+    """Refuses a name that stands there twice; YAML would silently take the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [self.construct_object(name, deep=True) for name, _ in node.value]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise yaml.constructor.ConstructorError(None, None, f"'{twice[0]}' stands there twice", node.start_mark)
+        return super().construct_mapping(node, deep=deep)
 
 
-def _wrong_keys(given: Any, path: Path) -> Iterator[Problem]:
+def _read(path: Path) -> Any:
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
+
+
+def _in(path: Path, problem: Problem) -> Problem:
+    return replace(problem, where=f"{path}: {problem.where}" if problem.where else str(path))
+
+
+def _wrong_keys(given: Any) -> Iterator[Problem]:
+    """What is not even of the right kind."""
     if not isinstance(given, dict):
-        yield Problem("", str(path), "is no experiment", f"Give it the keys {', '.join(_NEEDED)}")
+        yield Problem("", "", "is no experiment", f"Give it the keys {', '.join(_NEEDED)}")
         return
     for key in _NEEDED:
         if key not in given:
-            yield Problem("", str(path), f"there is no '{key}'", "Add it")
+            yield Problem("", "", f"there is no '{key}'", "Add it")
     for key, value in given.items():
         if key not in _KEYS:
-            yield Problem("", str(path), f"'{key}' means nothing here", f"The keys are {', '.join(_KEYS)}")
+            yield Problem("", "", f"'{key}' means nothing here", f"The keys are {', '.join(_KEYS)}")
         elif not isinstance(value, _KEYS[key]) or (key in ("variants", "folds", "seeds") and not value):
-            yield Problem("", f"{path}: {key}", f"is {value!r}", f"Give a {_KEYS[key].__name__} with something in it")
-    for key in ("folds", "seeds"):
-        listed = given.get(key, [])
-        if isinstance(listed, list) and (len({*map(str, listed)}) < len(listed) or {*map(type, listed)} - {int}):
-            yield Problem("", f"{path}: {key}", f"is {listed}", "Give different whole numbers")
-    for name, about in given["variants"].items() if isinstance(given.get("variants"), dict) else ():
-        if not re.fullmatch(r"[\w.+-]+", str(name)) or not isinstance(about, dict | None):
+            yield Problem("", key, f"is {value!r}", f"Give {_WORDS[_KEYS[key]]}")
+        elif isinstance(value, list):
+            yield from _wrong_list(key, value)
+    variants = given["variants"] if isinstance(given.get("variants"), dict) else {}
+    for name, about in variants.items():
+        if not can_be_named(name) or not isinstance(about, dict | None):
             remedy = "Name it with letters, digits and . _ + -, and give NAME: VALUE pairs, or {}"
-            yield Problem("", f"{path}: variants: {name}", "cannot be used", remedy)
+            yield Problem("", f"variants: {name}", "cannot be used", remedy)
+    if len({*map(str, variants)}) < len(variants):
+        yield Problem("", "variants", "two have the same name", "Rename one")
 
 
-def _variant(name: str, about: Mapping[str, Any], common: Mapping[str, Any], bundle: dict[str, Any]) -> Variant:
-    settings = {**common, **about}
-    choice = settings.pop("choose", None)
-    if choice is None:
-        _check_settings(settings, bundle)
-        return Variant(name, settings)
-    if not isinstance(choice, dict) or {*choice} != {"task", "metric", "options"} or len(choice["options"]) < 2:
-        raise InputError("choose: needs task, metric and options, two at least")
-    options = {str(option): {**settings, **changes} for option, changes in choice["options"].items()}
-    for changed in options.values():
-        _check_settings(changed, bundle)
-    return Variant(name, settings, Choice(choice["task"], choice["metric"], options))
+def _wrong_list(key: str, values: list[Any]) -> Iterator[Problem]:
+    numbers = key in ("folds", "seeds")
+    if len({*map(str, values)}) < len(values) or {*map(type, values)} - {int if numbers else str}:
+        kind = "whole numbers" if numbers else "names, with quotes if they look like numbers"
+        yield Problem("", key, f"is {values}", f"Give different {kind}")
+    elif key == "seeds" and not all(0 <= seed < _SEEDS for seed in values):
+        yield Problem("", key, f"is {values}", f"Give numbers from 0 to {_SEEDS - 1}")
 
 
-def _check_settings(settings: Mapping[str, Any], bundle: dict[str, Any]) -> None:
-    if ours := [name for name in settings if name in _OURS]:
-        raise InputError(f"{', '.join(ours)}: the experiment sets this itself")
-    change_training(bundle, parse_settings(settings_of(settings), bundle))
+def _folds(cohort: Cohort) -> tuple[list[int], list[Problem]]:
+    """The folds of a table, and what is wrong with them."""
+    folds = cohort.table.get(Column.FOLD, pd.Series(dtype=int)).dropna()
+    if not is_integer_dtype(folds):
+        return [], [Problem("", str(cohort.path), "has folds that are no whole numbers", "Run `mtseg cohort split`")]
+    known = sorted(map(int, folds.unique()))
+    few = [Problem("", str(cohort.path), "has fewer than two folds", "Run `mtseg cohort split`")]
+    return known, few if len(known) < 2 else []
 
 
-def _tasks(variants: list[Variant], bundle: Mapping[str, Any]) -> tuple[Structures, tuple[Head, ...]]:
-    """All structures and heads that any variant has."""
-    structures: dict[str, Any] = {}
-    heads: dict[str, Any] = {}
+def _wrong_names(given: Mapping[str, Any], cohort: Cohort, known: Sequence[int]) -> Iterator[Problem]:
+    """What refers to a fold, variant or column that there is not."""
+    names = [str(name) for name in given["variants"]]
+    numeric = [name for name in cohort.targets if is_numeric_dtype(cohort.table[name])]
+    yield from _not_among("folds", given.get("folds", []), known, "fold of the table: run `mtseg cohort split`")
+    yield from _not_among("reference", [given.get("reference", names[0])], names, "variant")
+    yield from _not_among("subsets", given.get("subsets", []), names, "variant")
+    yield from _not_among("simple_scores", given.get("simple_scores", []), numeric, "column of numbers in the table")
+
+
+def _wrong_variants(
+    given: Mapping[str, Any], variants: Sequence[Variant], bundle: dict[str, Any], known: Sequence[int]
+) -> Iterator[Problem]:
+    """What each variant allows by itself, but not the experiment."""
+    structures, heads, unlike = tasks_of_variants(variants, bundle)
+    for name in unlike:
+        yield Problem("", "variants", f"{name} means different things in them", "Give each its own name")
+    for folder in repeated_folders(variants):
+        yield Problem("", "variants", f"two have runs in the folder {folder}", "Rename a variant or an option")
     for variant in variants:
-        for settings in variant.choice.options.values() if variant.choice else [variant.settings]:
-            structures |= settings.get("structures", bundle["structures"])
-            heads |= settings.get("heads", bundle["heads"])
-    return Structures(structures), heads_from(heads)
+        if variant.choice and len(known) == 2:
+            remedy = "Divide the table into three at least: one is scored, one chooses, the others train"
+            yield Problem("", f"variants: {variant.name}", "choose: the table has two folds only", remedy)
+        if variant.name in given.get("subsets", []) and (why := why_no_subsets(variant, bundle)):
+            remedy = "Name those that a subject may lack in optional_sequences, or leave it out of subsets"
+            yield Problem("", "subsets", f"'{variant.name}' {why}", remedy)
+    metrics = list(dict.fromkeys(metric for _, metric in measured(structures=Structures(structures), heads=heads)))
+    yield from _not_among("primary", given.get("primary", []), metrics, "metric that variants are compared by")
+    scores = [*(f"volume_mm3_{name}" for name in structures), *given.get("simple_scores", [])]
+    yield from _not_among("lower_is_positive", given.get("lower_is_positive", []), scores, "simple score")
+
+
+def _not_among(key: str, values: Sequence[Any], there: Sequence[Any], what: str) -> Iterator[Problem]:
+    for value in values:
+        if value not in there:
+            yield Problem("", key, f"'{value}' is no {what}", f"There are {', '.join(map(str, there)) or 'none'}")

@@ -106,6 +106,8 @@ def _result(primary: pd.DataFrame, pooled: pd.DataFrame, reference: str) -> str:
     ]
     if parts:
         return "; ".join(parts) + "."
+    if pooled.empty:
+        return "No subject could be scored: nobody has a mask or a target."
     row = pooled.iloc[0].to_dict()
     interval = spell_interval(row["low"], row["high"])
     return f"{_measure(row)} {spell(row['value'])} (95 % CI: {interval}), n = {row['n']}."

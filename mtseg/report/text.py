@@ -63,8 +63,9 @@ VARIANTS = (
 COMPARISONS = (
     "The same subjects, paired. Difference: variant minus reference, with its 95 % bootstrap interval. p: Wilcoxon's "
     "signed-rank test (masks, errors), DeLong's (AUC), McNemar's (accuracy); corrected for the number of tests in the "
-    "table (Holm, and q by Benjamini-Hochberg). Effect: rank-biserial correlation, −1 to 1. Intervals and tests are "
-    "over subjects, for networks as they were trained: other trainings would differ a little more."
+    "table, the primary ones and all others each by themselves (Holm, and q by Benjamini-Hochberg). Effect: "
+    "rank-biserial correlation, −1 to 1. Intervals and tests are over subjects, for networks as they were trained: "
+    "other trainings would differ a little more."
 )
 FOLDS = "Values of each fold and of each seed alone: how much depends on which subjects are held out, and on chance."
 CALIBRATION = (

@@ -63,4 +63,11 @@ def _rows(cases: pd.DataFrame, head: Head, *, scores: list[str], lower: Collecti
             both[WITH_NETWORK] = cross_fitted_scores(both, target.tolist(), columns=[*scores, "network"], folds=folds)
         for score in [*scores, *(name for name in (ALL_SCORES, WITH_NETWORK) if name in both)]:
             found_row = compare_with_network(target, probability, both[score].to_numpy(), lower=score in lower)
-            yield {"head": head.name, "positive_class": name, "score": score, **found_row}
+            yield {
+                "head": head.name,
+                "positive_class": name,
+                "score": score,
+                "direction": f"{'lower' if score in lower else 'higher'} = more {name}",
+                **found_row,
+                "n_missing": len(cases) - found_row["n"],
+            }

@@ -77,6 +77,18 @@ def measures(table: pd.DataFrame, *, structures: Structures, heads: Sequence[Hea
     return [*_segmentation(table, structures), *(m for head in heads for m in _head(table, head))]
 
 
+def measured(*, structures: Structures, heads: Sequence[Head]) -> list[tuple[str, str]]:
+    """Task and name of each of the `measures`, known before there is a table.
+
+    >>> measured(structures=Structures({}), heads=[Head("age", Kind.NUMBER), Head("sex", Kind.CLASSES, ("F", "M"))])
+    [('age', 'mae'), ('sex', 'auc'), ('sex', 'accuracy'), ('sex', 'brier')]
+    """
+    scores = [f"{score}_{of}" for of in structures.names for score in ("dice", "hd95_mm", "asd_mm", "volume_error_mm3")]
+    said = [f"{h.name}_{what}" for h in heads for what in ("target", "predicted", *(f"prob_{c}" for c in h.classes))]
+    nobody = pd.DataFrame(columns=["dice_mean", *scores, *said], dtype=float)
+    return list(dict.fromkeys((m.task, m.name) for m in measures(nobody, structures=structures, heads=heads)))
+
+
 def _numbers(
     task: str, name: str, of: str, values: pd.Series, *, better: str, test: PairedTest = PairedTest.WILCOXON
 ) -> Measure:

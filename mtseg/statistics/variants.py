@@ -10,7 +10,7 @@ import pandas as pd
 from mtseg.errors import InputError
 from mtseg.keys import Column
 from mtseg.statistics.corrections import false_discovery, holm
-from mtseg.statistics.measures import Measure, measures
+from mtseg.statistics.measures import Measure, measured, measures
 from mtseg.statistics.seeds import SEED, SEEDS, VARIANT, average_seeds, check_cases
 from mtseg.statistics.summary import ALL, RESAMPLES, summary_table
 from mtseg.tasks import Head, Structures
@@ -51,10 +51,13 @@ def compare_variants(
         reference_value_fold_mean (means of the folds' values, over the folds where both are defined).
 
     Raises:
-        InputError: The reference or a primary metric does not occur, or the rows do not belong together (see
-            `check_cases`).
+        InputError: The reference does not occur, a primary metric does not exist, or the rows do not belong together
+            (see `check_cases`).
     """
     check_cases(cases, heads=heads)
+    names = dict.fromkeys(name for _, name in measured(structures=structures, heads=heads))
+    if unknown := set(primary) - set(names):
+        raise InputError(f"primary: {', '.join(sorted(unknown))}: there are {', '.join(names)}")
     by_variant = {str(name): rows for name, rows in cases.groupby(VARIANT, sort=False)}
     if reference not in by_variant:
         raise InputError(f"reference '{reference}' is none of the variants: {', '.join(by_variant)}")
@@ -67,8 +70,6 @@ def compare_variants(
     table = pd.DataFrame(rows)
     if table.empty:
         return table
-    if unknown := set(primary) - set(table["metric"]):
-        raise InputError(f"primary: {', '.join(sorted(unknown))}: there are {', '.join(table['metric'].unique())}")
     table["family"] = np.where(table["metric"].isin(primary), "primary", "secondary") if primary else ALL
     families = table.groupby("family")["p"]
     table["family_size"] = families.transform("count").astype(int)

@@ -1,5 +1,7 @@
 """Clusters: what is refused, and the job script of a queueing system."""
 
+from dataclasses import replace
+
 import pytest
 
 from mtseg.errors import InputError
@@ -46,6 +48,25 @@ def test_slurm(tmp_path):
         cluster.close()
     assert "#SBATCH -p gpu" in script and "#SBATCH --gres=gpu:1" in script and "#SBATCH -t 04:00:00" in script
     assert script.split("--nthreads")[-1].startswith("=1")
+
+
+def test_jobs_are_submitted_to_slurm(job, tmp_path, monkeypatch):
+    """With a sbatch that starts its script at once; the run itself fails, as its bundle does not exist."""
+    commands = {
+        "sbatch": 'cp "$1" {0}/script.$$; setsid bash {0}/script.$$ > {0}/log.$$ 2>&1 & echo "Submitted batch job $$"',
+        "scancel": "true",
+    }
+    for name, command in commands.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{command.format(tmp_path)}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    (tmp_path / "slurm.yaml").write_text(
+        "jobqueue: {slurm: {cores: 8, memory: 4GB, interface: lo, scheduler_options: {dashboard_address: ':0'}}}"
+    )
+    (outcome,) = execute([replace(job, bundle="nothing")], cluster=str(tmp_path / "slurm.yaml"))
+    assert outcome.error.startswith("nothing: no such bundle")
+    (script,) = tmp_path.glob("script.*")
+    assert "--nworkers" not in script.read_text()  # one run has all cores
 
 
 @pytest.mark.parametrize("text", ["", "jobqueue: {}", "jobqueue: {cloud: {cores: 1}}", "a: ["])

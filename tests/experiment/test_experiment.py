@@ -14,7 +14,9 @@ import mtseg.experiment.jobs as jobs_module
 from mtseg.cli import main
 from mtseg.errors import InputError
 from mtseg.experiment import run_experiment
-from mtseg.files import read_table
+from mtseg.experiment.choice import _merit
+from mtseg.experiment.jobs import Job, run_job
+from mtseg.files import alone_in, read_table
 
 TINY = {
     "network_def": {
@@ -92,6 +94,17 @@ def test_subsets_scores_and_calibration_have_their_rows(whole):
         assert f"<h2>{heading}</h2>" in page
 
 
+def test_subsets_average_the_seeds(write_spec, tmp_path):
+    """The report would show one of them instead."""
+    variants = {"joint": {"epochs": 1}}
+    run_experiment(write_spec(folds=[0], seeds=[0, 1], variants=variants, subsets=["joint"]), out=tmp_path / "out")
+    subsets = read_table(tmp_path / "out" / "subsets.tsv")
+    assert not subsets.duplicated(["sequences", "task", "metric", "structure_or_class"]).any()
+    whole = read_table(tmp_path / "out" / "variants.tsv").query("fold == 'all' and seed == 'all'")
+    full = subsets[subsets["sequences"] == "dwi+adc"]
+    assert full["value"].tolist() == pytest.approx(whole["value"].tolist(), nan_ok=True)
+
+
 def test_a_second_call_computes_nothing_and_changes_nothing(whole, monkeypatch):
     monkeypatch.setattr(jobs_module, "train", None)
     monkeypatch.setattr(jobs_module, "evaluate", None)
@@ -121,6 +134,45 @@ def test_a_failed_run_is_reported_and_the_others_go_on(write_spec, tmp_path, mon
     assert {*read_table(tmp_path / "out" / "runs.tsv")["status"]} == {"finished"}
 
 
+def test_a_task_without_a_finished_run_does_not_cost_the_report(write_spec, tmp_path, monkeypatch):
+    """The reference has both tasks, but of the others only the class is there to be compared."""
+    spec = write_spec(folds=[0], primary=["dice_mean"], settings=TINY | {"epochs": 1})
+    train = jobs_module.train
+
+    def fails(name, **options):
+        return 1 / 0 if "heads={}" in options["settings"] else train(name, **options)
+
+    monkeypatch.setattr(jobs_module, "train", fails)
+    run_experiment(spec, out=tmp_path / "out")
+    assert {*read_table(tmp_path / "out" / "comparisons.tsv")["variant"]} == {"class"}
+
+
+def test_tables_that_are_no_longer_asked_for_go(write_spec, tmp_path):
+    one = {"folds": [0], "settings": TINY | {"epochs": 1}, "variants": {"joint": {}}}
+    run_experiment(write_spec(**one, subsets=["joint"], simple_scores=["age"]), out=tmp_path / "out")
+    assert (tmp_path / "out" / "subsets.tsv").exists()
+    run_experiment(write_spec(**one), out=tmp_path / "out")
+    assert not (tmp_path / "out" / "subsets.tsv").exists()
+
+
+def test_a_sequence_that_nobody_has_is_no_change_of_the_table(write_spec, cohort, tmp_path):
+    """The table lacks the column of an optional sequence."""
+    table = pd.read_csv(cohort, sep="\t").drop(columns="adc")
+    table.to_csv(cohort.parent / "no_adc.tsv", sep="\t", index=False)
+    one = {"folds": [0], "settings": TINY | {"epochs": 1}, "variants": {"joint": {}}}
+    spec = write_spec(**one, cohort=str(cohort.parent / "no_adc.tsv"))
+    for _ in range(2):
+        assert run_experiment(spec, out=tmp_path / "out").is_file()
+
+
+def test_a_second_process_is_kept_out(write_spec, tmp_path):
+    with alone_in(tmp_path / "out"), pytest.raises(InputError, match="another process is working in this folder"):
+        run_experiment(write_spec(folds=[0]), out=tmp_path / "out")
+    job = Job("joint", "", (0,), 0, "stroke_dwi_adc", tmp_path / "cohort.tsv", (), tmp_path / "job")
+    with alone_in(job.folder):
+        assert "another process" in run_job(job).error
+
+
 def test_nothing_finished_is_an_error(write_spec, tmp_path, monkeypatch):
     monkeypatch.setattr(jobs_module, "train", lambda *_, **__: 1 / 0)
     with pytest.raises(InputError, match="no run finished"):
@@ -135,7 +187,7 @@ def test_a_changed_variant_is_not_mixed_with_its_old_runs(write_spec, tmp_path):
 
 
 def test_a_killed_worker_costs_only_its_run(write_spec, tmp_path):
-    spec = write_spec(folds=[0, 1], variants={"joint": {"epochs": 6}})
+    spec = write_spec(folds=[0, 1], variants={"joint": {"epochs": 20}})
     run_experiment(spec, out=tmp_path / "undisturbed")
     killed = []
 
@@ -177,6 +229,30 @@ def test_settings_are_chosen_without_looking_at_the_scored_fold(write_spec, tmp_
     assert inner == ["folds0+1", "folds0+1", "folds0+2", "folds0+2"]
     assert [path.name for path in (out / "runs").iterdir()] == [f"tuned-{chosen}"]
     assert len(read_table(out / "cases.tsv")) == 4
+
+
+def test_a_failed_inner_run_is_reported(write_spec, tmp_path, monkeypatch):
+    options = {"low": {"learning_rate": 0.001}, "high": {"learning_rate": 0.5}}
+    choice = {"task": "seg", "metric": "dice_mean", "options": options}
+    spec = write_spec(
+        folds=[0], settings=TINY | {"epochs": 1}, variants={"joint": {}, "tuned": {"choose": choice}}, seeds=[0]
+    )
+    train = jobs_module.train
+
+    def fails(name, **given):
+        return 1 / 0 if given["out"].parent.parent.parent.name == "choice" else train(name, **given)
+
+    monkeypatch.setattr(jobs_module, "train", fails)
+    run_experiment(spec, out=tmp_path / "out")
+    runs = read_table(tmp_path / "out" / "runs.tsv")
+    assert {*runs.loc[runs["variant"] == "tuned", "folds"]} == {"0+1", "0+2"}
+    assert "tuned" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_an_option_that_cannot_be_scored_is_not_chosen():
+    rows = [{"better": better, "value": value} for better in ("higher", "lower") for value in (float("nan"), 0.5, 0.7)]
+    assert max(rows[:3], key=_merit) is rows[2]
+    assert max(rows[3:], key=_merit) is rows[4]
 
 
 def test_from_the_command_line(write_spec, tmp_path, monkeypatch, capsys):

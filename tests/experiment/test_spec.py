@@ -1,8 +1,11 @@
 """What an experiment's file may hold."""
 
+import shutil
+
 import pytest
 import yaml
 
+from mtseg.bundle import find
 from mtseg.errors import InputError
 from mtseg.experiment.spec import read_spec
 
@@ -22,6 +25,13 @@ def test_what_is_not_said_is_the_usual(spec_of):
     spec = read_spec(spec_of())
     assert (spec.folds, spec.seeds, spec.reference, spec.primary) == ((0, 1), (0,), "joint", ())
     assert spec.structures.names == ("lesion",) and [head.name for head in spec.heads] == ["outcome"]
+
+
+def test_a_bundle_is_found_from_other_folders_too(spec_of, tmp_path, monkeypatch):
+    shutil.copytree(find("stroke_dwi_adc"), tmp_path / "mine")
+    monkeypatch.chdir(tmp_path)
+    assert read_spec(spec_of(bundle="mine")).bundle == str(tmp_path / "mine")
+    assert read_spec(spec_of()).bundle == "stroke_dwi_adc"
 
 
 def test_variants_inherit_the_common_settings(spec_of):
@@ -52,12 +62,78 @@ def test_tasks_are_those_of_all_variants(spec_of):
         ({"reference": "other"}, "reference: 'other' is no variant"),
         ({"subsets": ["other"]}, "subsets: 'other' is no variant"),
         ({"simple_scores": ["weight"]}, "simple_scores: 'weight' is no column"),
+        ({"simple_scores": ["outcome"]}, "simple_scores: 'outcome' is no column of numbers"),
+        ({"simple_scores": ["age", "age"]}, "simple_scores: is ['age', 'age']. Give different names"),
+        (
+            {"lower_is_positive": ["volume"]},
+            "lower_is_positive: 'volume' is no simple score. There are volume_mm3_lesion",
+        ),
+        ({"primary": ["dice"]}, "primary: 'dice' is no metric that variants are compared by. There are dice_mean"),
+        ({"primary": ["auc"], "variants": {"a": {"heads": {}}}}, "primary: 'auc' is no metric"),
+        ({"subsets": ["joint"]}, "subsets: 'joint' needs all of its sequences"),
+        ({"seeds": [-1]}, "seeds: is [-1]. Give numbers from 0"),
+        ({"seeds": "0"}, "seeds: is '0'. Give a list"),
+        ({"settings": [1]}, "settings: is [1]. Give NAME: VALUE pairs"),
+        ({"variants": {"..": {}}}, "variants: ..: cannot be used"),
+        ({"variants": {1: {}, "1": {}}}, "variants: two have the same name"),
+        ({"variants": {"a": {"heads": []}}}, "heads is NAME: VALUE pairs"),
+        ({"variants": {"a": {"heads": {"outcome": None}}}}, "heads: outcome: give `classes: [...]`"),
+        ({"variants": {"a": {"heads": {"outcome": {"mean": 3}}}}}, "heads: outcome: give `classes: [...]`"),
+        ({"variants": {"a": {"sequences": "dwi"}}}, "sequences is a list"),
+        ({"variants": {"a": {"sequences": ["t9"]}}}, "sequences: there is no column t9"),
+        ({"variants": {"a": {"heads": {}, "structures": {}}}}, "neither structures nor heads"),
+        ({"variants": {"a": {"epochs": "many"}}}, "epochs: is 'many'. Give a whole number"),
+        ({"variants": {"a": {}, "b": {"structures": {"lesion": 2}}}}, "lesion means different things"),
+        (
+            {"variants": {"a": {}, "b": {"heads": {"outcome": {"classes": ["good", "poor"]}}}}},
+            "outcome means different",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(spec_of, changes, complaint):
     with pytest.raises(InputError) as error:
         read_spec(spec_of(**changes))
     assert complaint in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"options": ["low", "high"]}, "choose: needs task, metric and options"),
+        ({"options": None}, "choose: needs task, metric and options"),
+        ({"options": {"low": {}, "high": 1}}, "choose: needs task, metric and options"),
+        ({"options": {"a/b": {}, "c": {}}}, "choose: needs task, metric and options"),
+        ({"options": {"mask": {}, "none": {"structures": {}}}}, "choose: there is no dice_mean of seg"),
+        ({"task": "death"}, "choose: there is no dice_mean of death"),
+        ({"metric": "dice"}, "choose: there is no dice of seg. There are dice_mean of seg"),
+        ({}, "choose: the table has two folds only"),
+    ],
+)
+def test_a_choice_that_cannot_be_made_is_refused(spec_of, change, complaint):
+    options = {"low": {"learning_rate": 0.001}, "high": {"learning_rate": 0.01}}
+    choice = {"task": "seg", "metric": "dice_mean", "options": options} | change
+    with pytest.raises(InputError) as error:
+        read_spec(spec_of(variants={"tuned": {"choose": choice}}))
+    assert complaint in str(error.value)
+
+
+def test_two_variants_do_not_share_a_folder(spec_of):
+    options = {"low": {}, "high": {"learning_rate": 0.01}}
+    tuned = {"choose": {"task": "seg", "metric": "dice_mean", "options": options}}
+    with pytest.raises(InputError, match="two have runs in the folder tuned-low"):
+        read_spec(spec_of(variants={"tuned": tuned, "tuned-low": {}}))
+
+
+def test_a_variant_that_stands_there_twice_is_not_dropped(spec_of):
+    with pytest.raises(InputError, match="'a' stands there twice"):
+        read_spec(spec_of("bundle: stroke_dwi_adc\ncohort: c.tsv\nvariants:\n  a: {}\n  a: {epochs: 3}\n"))
+
+
+@pytest.mark.parametrize(("fold", "complaint"), [(None, "fewer than two folds"), ("ab", "no whole numbers")])
+def test_folds_that_are_none(spec_of, tiny, tmp_path, fold, complaint):
+    table = tiny.with_cells("no_folds.tsv", {(f"p{i}", "fold"): fold and fold[i % 2] for i in range(8)})
+    with pytest.raises(InputError, match=complaint):
+        read_spec(spec_of(cohort=str(table)))
 
 
 def test_all_that_is_wrong_is_said_at_once(spec_of):

@@ -51,6 +51,15 @@ def test_a_low_score_may_speak_for_the_class():
         for lower in ([], ["age"])
     )
     assert high["auc"][0] == pytest.approx(1 - low["auc"][0])
+    assert (high["direction"][0], low["direction"][0]) == ("higher = more M", "lower = more M")
+
+
+def test_subjects_that_are_not_compared_are_counted():
+    table = cases().assign(age=lambda t: t["age"].where(t.index > 3))
+    table.loc[59, "sex_target"] = None
+    found = logistic_scores_table(table, structures=NOTHING, heads=[SEX], columns=["age"]).set_index("score")
+    assert found.loc["age", ["n", "n_missing"]].tolist() == [55, 5]
+    assert found.loc[ALL_SCORES, ["n", "n_missing"]].tolist() == [59, 1]
 
 
 def test_volumes_are_scores_unless_there_are_none():

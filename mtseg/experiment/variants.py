@@ -1,0 +1,168 @@
+"""The variants of an experiment: what each changes, what each answers, and what is wrong with them."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mtseg.bundle.changes import change_training
+from mtseg.bundle.config import parse_settings
+from mtseg.data import Cohort
+from mtseg.engine import check_settings
+from mtseg.errors import InputError
+from mtseg.statistics.measures import measured
+from mtseg.tasks import Head, Structures, heads_from
+
+_OURS = ("cohort", "output", "fold", "seed", "resume")
+"""Settings that the experiment gives to each run itself."""
+
+_NAME = re.compile(r"(?!\.+$)[\w.+-]+")
+"""What can be a folder's name."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a variant tunes: one of several changes of settings, chosen inside the training folds.
+
+    Attributes:
+        task: "seg" or a head.
+        metric: As in the comparisons, such as dice_mean or auc; its mean over structures or classes decides.
+        options: Name to settings.
+    """
+
+    task: str
+    metric: str
+    options: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One of the networks that are compared.
+
+    Attributes:
+        name: In the experiment's own words; names a folder.
+        settings: Changes of the bundle's top-level settings.
+        choice: What is tuned; None: nothing.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    choice: Choice | None = None
+
+    @property
+    def folders(self) -> list[str]:
+        """Names of the folders of its runs."""
+        return [f"{self.name}-{option}" for option in self.choice.options] if self.choice else [self.name]
+
+    def configurations(self, bundle: dict[str, Any]) -> list[dict[str, Any]]:
+        """Of a training with each of its options, or of the only one."""
+        every = self.choice.options.values() if self.choice else [self.settings]
+        return [change_training(bundle, parse_settings(settings_of(settings), bundle)) for settings in every]
+
+
+def settings_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Spell settings as the command line does: NAME=VALUE."""
+    return tuple(f"{name}={json.dumps(value, default=str)}" for name, value in settings.items())
+
+
+def can_be_named(name: Any) -> bool:
+    """Whether a variant or an option can have this name."""
+    return bool(_NAME.fullmatch(str(name)))
+
+
+def read_variant(
+    name: str, about: Mapping[str, Any], *, common: Mapping[str, Any], bundle: dict[str, Any], cohort: Cohort
+) -> Variant:
+    """Read and check one variant.
+
+    Args:
+        name: Of the variant.
+        about: Its own changes, and perhaps `choose`.
+        common: Changes for all variants.
+        bundle: Configuration of the bundle's training.
+        cohort: The table.
+
+    Raises:
+        InputError: A setting does not exist or cannot be so, or the choice is not understood.
+    """
+    settings = {**common, **about}
+    choice = settings.pop("choose", None)
+    if choice is None:
+        variant = Variant(name, settings)
+    elif (
+        not isinstance(choice, dict)
+        or {*choice} != {"task", "metric", "options"}
+        or not _are_options(choice["options"])
+    ):
+        raise InputError("choose: needs task, metric and options, two at least, each NAME: {changes of settings}")
+    else:
+        options = {str(option): {**settings, **(changes or {})} for option, changes in choice["options"].items()}
+        variant = Variant(name, settings, Choice(choice["task"], choice["metric"], options))
+    if ours := [name for name in _names_of_settings(variant) if name in _OURS]:
+        raise InputError(f"{', '.join(ours)}: the experiment sets this itself")
+    for config in variant.configurations(bundle):
+        _check(config, variant.choice, cohort)
+    return variant
+
+
+def tasks_of_variants(
+    variants: Sequence[Variant], bundle: dict[str, Any]
+) -> tuple[dict[str, Any], tuple[Head, ...], list[str]]:
+    """All structures (name to values) and heads that any variant has, and the names that mean several things."""
+    structures: dict[str, Any] = {}
+    heads: dict[str, Head] = {}
+    unlike = []
+    for variant in variants:
+        for config in variant.configurations(bundle):
+            for name, values in config["structures"].items():
+                unlike += [name] * (structures.setdefault(name, values) != values)
+            for head in heads_from(config["heads"]):
+                known = heads.setdefault(head.name, head)
+                unlike += [head.name] * ((known.kind, known.classes) != (head.kind, head.classes))
+    return structures, tuple(heads.values()), list(dict.fromkeys(unlike))
+
+
+def repeated_folders(variants: Sequence[Variant]) -> list[str]:
+    """Folders that would belong to the runs of two variants."""
+    counts = Counter(folder for variant in variants for folder in variant.folders)
+    return [folder for folder, count in counts.items() if count > 1]
+
+
+def why_no_subsets(variant: Variant, bundle: dict[str, Any]) -> str:
+    """Say why a variant cannot be evaluated with fewer sequences; "" if it can."""
+    inputs = [(config["sequences"], config["optional_sequences"]) for config in variant.configurations(bundle)]
+    if any(len(sequences) < 2 or not optional for sequences, optional in inputs):
+        return "needs all of its sequences"
+    return "has options with different sequences" if any(other != inputs[0] for other in inputs) else ""
+
+
+def _are_options(options: Any) -> bool:
+    """Whether these are at least two options to choose from."""
+    return (
+        isinstance(options, dict)
+        and len({*map(str, options)}) == len(options) > 1
+        and all(can_be_named(name) and isinstance(changes, dict | None) for name, changes in options.items())
+    )
+
+
+def _names_of_settings(variant: Variant) -> Iterator[str]:
+    options = variant.choice.options.values() if variant.choice else ()
+    yield from dict.fromkeys(name for settings in (variant.settings, *options) for name in settings)
+
+
+def _check(config: Mapping[str, Any], choice: Choice | None, cohort: Cohort) -> None:
+    """Refuse what would stop the runs only when their turn comes, hours later."""
+    structures, heads = Structures(config["structures"]), heads_from(config["heads"])
+    if not structures.names and not heads:
+        raise InputError("there are neither structures nor heads, so nothing to learn")
+    names = ("epochs", "batch_size", "tracker", "sequences")
+    check_settings(**{name: config[name] for name in names}, clip=config.get("clip"))
+    absent = {*config["sequences"]} - {*config["optional_sequences"]} - {*cohort.table}
+    if absent:
+        raise InputError(f"sequences: there is no column {', '.join(sorted(absent))} in {cohort.path}")
+    known = measured(structures=structures, heads=heads)
+    if choice is not None and (choice.task, choice.metric) not in known:
+        there = ", ".join(f"{metric} of {task}" for task, metric in known)
+        raise InputError(f"choose: there is no {choice.metric} of {choice.task}. There are {there}")
