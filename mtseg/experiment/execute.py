@@ -1,8 +1,6 @@
 """Where the runs of an experiment are executed: in this process, or on the workers of a Dask cluster."""
 
-import logging
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +10,6 @@ import yaml
 
 from mtseg.errors import InputError
 from mtseg.experiment.jobs import Job, Outcome, run_job
-
-logger = logging.getLogger("mtseg")
 
 _RETRIES = 3
 """How often a run is tried again that could not begin. One whose worker died Dask tries three more times by itself."""
@@ -96,8 +92,7 @@ def _client(cluster: str, jobs: int) -> Iterator[Any]:
 
 
 def _check_workers(client: Any) -> None:
-    busy = Counter(worker["nthreads"] for worker in client.scheduler_info(n_workers=-1)["workers"].values())
-    if set(busy) - {1}:
+    if any(worker["nthreads"] > 1 for worker in client.scheduler_info(n_workers=-1)["workers"].values()):
         raise InputError("--cluster: a worker would run several trainings at once. Start workers with --nthreads 1")
 
 

@@ -13,7 +13,7 @@ from mtseg.report import text
 from mtseg.report.figure import NEUTRAL, Picture, picture, style
 from mtseg.report.heads import calibration_picture
 from mtseg.report.page import Section, write_page
-from mtseg.report.tables import Cell, Table, summary_of
+from mtseg.report.tables import Cell, Table, simple_scores_of, summary_of
 from mtseg.report.text import METRICS, readable, spell, spell_interval, spell_p
 from mtseg.statistics import ALL, SEED, VARIANT
 
@@ -197,22 +197,9 @@ def _calibration_pictures(calibrated: Calibrated, reference: str) -> Iterator[Pi
 
 
 def _models(simple_scores: pd.DataFrame) -> Table:
-    rows = [
-        [
-            Cell(readable(row[VARIANT])),
-            Cell(f"{readable(row['head'])} {row['positive_class']}"),
-            Cell(readable(row["score"].replace("_mm3_", " (mm³) of "))),
-            *(
-                Cell(spell(row[name]), [spell_interval(row[f"{name}_low"], row[f"{name}_high"])])
-                for name in ("auc", "network_auc", "difference")
-            ),
-            Cell(spell_p(row["p"])),
-            Cell(str(row["n"])),
-        ]
-        for row in simple_scores.to_dict("records")
-    ]
-    columns = ["variant", "outcome", "score", "AUC, score", "AUC, network", "network − score", "p (DeLong)", "n"]
-    return Table(columns, rows)
+    table = simple_scores_of(simple_scores)
+    rows = [[Cell(readable(name)), *row] for name, row in zip(simple_scores[VARIANT], table.rows, strict=True)]
+    return Table([VARIANT, *table.columns], rows)
 
 
 def _plain(table: pd.DataFrame) -> Table:
