@@ -52,7 +52,7 @@ def _rows(cases: pd.DataFrame, head: Head, *, scores: list[str], lower: Collecti
     if not len(found.subjects):
         return
     table = cases.iloc[found.subjects][[*scores, Column.FOLD.value]].astype(float)
-    for c, name in enumerate(head.classes):
+    for c in range(len(head.classes)):
         if head.kind is Kind.CLASSES and len(head.classes) == 2 and c == 0:
             continue  # the mirror image of the positive class
         target, probability = found.against_rest(c)
@@ -61,13 +61,6 @@ def _rows(cases: pd.DataFrame, head: Head, *, scores: list[str], lower: Collecti
             folds = table[Column.FOLD].tolist()
             both[ALL_SCORES] = cross_fitted_scores(both, target.tolist(), columns=scores, folds=folds)
             both[WITH_NETWORK] = cross_fitted_scores(both, target.tolist(), columns=[*scores, "network"], folds=folds)
-        for score in [*scores, *(name for name in (ALL_SCORES, WITH_NETWORK) if name in both)]:
-            found_row = compare_with_network(target, probability, both[score].to_numpy(), lower=score in lower)
-            yield {
-                "head": head.name,
-                "positive_class": name,
-                "score": score,
-                "direction": f"{'lower' if score in lower else 'higher'} = more {name}",
-                **found_row,
-                "n_missing": len(cases) - found_row["n"],
-            }
+        compared = both[[*scores, *(score for score in (ALL_SCORES, WITH_NETWORK) if score in both)]]
+        for row in compare_with_network(found, compared, head=head, index=c, lower=lower):
+            yield row | {"n_missing": len(cases) - row["n"]}

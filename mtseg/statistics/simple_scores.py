@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mtseg.statistics.answers import answers
+from mtseg.statistics.answers import Answers, answers
 from mtseg.statistics.delong import AucComparison, compare_auc
 from mtseg.tasks import Head, Kind, Structures
 
@@ -51,34 +51,38 @@ def _compare(
     cases: pd.DataFrame, *, head: Head, scores: Sequence[str], lower: Collection[str]
 ) -> Iterator[dict[str, Any]]:
     found = answers(cases, head)
-    target, probability = found.against_rest(1)
-    for name in scores:
-        value = cases[name].to_numpy(dtype=float)[found.subjects]
-        compared = compare_with_network(target, probability, value, lower=name in lower)
-        yield {
-            "head": head.name,
-            "positive_class": head.classes[1],
-            "score": name,
-            "direction": f"{'lower' if name in lower else 'higher'} = more {head.classes[1]}",
-            **compared,
-            "n_missing": len(cases) - compared["n"],
-        }
+    values = cases[list(scores)].iloc[found.subjects].astype(float)
+    for row in compare_with_network(found, values, head=head, index=1, lower=lower):
+        yield row | {"n_missing": len(cases) - row["n"]}
 
 
-def compare_with_network(target: np.ndarray, network: np.ndarray, score: np.ndarray, *, lower: bool) -> dict[str, Any]:
-    """Compare a score's AUC with the network's on the subjects that have the score.
+def compare_with_network(
+    found: Answers, scores: pd.DataFrame, *, head: Head, index: int, lower: Collection[str]
+) -> Iterator[dict[str, Any]]:
+    """Compare the AUC of each score with the network's, on the subjects that have it.
 
     Args:
-        target: Whether each subject is positive, (n,).
-        network: Its probability, (n,).
-        score: (n,), NaN where a subject has none.
-        lower: Whether a low score speaks for the positive class.
+        found: What the head said.
+        scores: One column per score, one row per subject of `found`; NaN where a subject has none.
+        head: The question.
+        index: Of the class, against the rest, or of the label.
+        lower: Scores of which a low value speaks for it.
 
-    Returns:
-        The numbers of a row of `simple_scores_table`, without n_missing.
+    Yields:
+        Rows of `simple_scores_table`, without n_missing.
     """
-    known, sign = ~np.isnan(score), -1 if lower else 1
-    return _columns(target[known], network[known], sign * score[known]) | {"n": int(known.sum())}
+    (target, network), name = found.against_rest(index), head.classes[index]
+    for score in scores:
+        value, sign = scores[score].to_numpy(), -1 if score in lower else 1
+        known = ~np.isnan(value)
+        yield {
+            "head": head.name,
+            "positive_class": name,
+            "score": score,
+            "direction": f"{'lower' if score in lower else 'higher'} = more {name}",
+            **_columns(target[known], network[known], sign * value[known]),
+            "n": int(known.sum()),
+        }
 
 
 def _columns(target: np.ndarray, network: np.ndarray, simple: np.ndarray) -> dict[str, float]:
