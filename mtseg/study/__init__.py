@@ -1,0 +1,1 @@
+"""Published studies, each from data to its tables with one command."""
