@@ -12,16 +12,19 @@ from mtseg.cam.hooks import Recorder, frozen, hooked
 from mtseg.cam.layers import default_layer, find_layers
 from mtseg.cam.methods import GRADIENT_METHODS
 from mtseg.cam.perturbation import ablationcam, integrated_gradients, occlusion, scorecam
-from mtseg.cam.resize import resize
 from mtseg.cam.targets import Target
 from mtseg.errors import InputError
+from mtseg.keys import Task
+from mtseg.networks.resize import resize
 
 INPUT = "input"
 """Stands for the layer in maps of methods that look at the image itself."""
 
 IMAGE_METHODS = {"occlusion": occlusion, "integrated_gradients": integrated_gradients}
-_LAYER_METHODS = (*GRADIENT_METHODS, "scorecam", "ablationcam")
-METHODS = (*_LAYER_METHODS, *IMAGE_METHODS)
+OWN = "attention"
+"""The map that the network itself looks by, whatever is asked; of an attention branch network only."""
+WITHOUT_LAYER = (*IMAGE_METHODS, OWN)
+METHODS = (*GRADIENT_METHODS, "scorecam", "ablationcam", *WITHOUT_LAYER)
 
 
 def check_method(method: str) -> None:
@@ -39,8 +42,8 @@ class Explanation:
     """Where the scores of a batch came from.
 
     Attributes:
-        maps: Layer ("input" for methods without one) to its maps (B, *spatial) on the image's grid, float32,
-            0 and above, high = important, in the method's own unit.
+        maps: Layer (for methods without one "input" or "attention") to its maps (B, *spatial) on the image's grid,
+            float32, 0 and above, high = important, in the method's own unit.
         scores: What is explained, (B,).
     """
 
@@ -151,7 +154,7 @@ class Explainer:
     def _maps(self, image: Tensor, target: Target, method: str) -> tuple[dict[str, Tensor], Target, Tensor]:
         """Maps, the target with the class that was predicted, and its scores."""
         recorder, layers = Recorder(), dict[str, nn.Module]()
-        if method not in IMAGE_METHODS:
+        if method not in WITHOUT_LAYER:
             layers = find_layers(self.network, self.layers or [default_layer(self.network)])
         with hooked(layers, recorder), torch.set_grad_enabled(method in GRADIENT_METHODS):
             outputs = self.network(image)
@@ -161,6 +164,8 @@ class Explainer:
             raise InputError("the score is not a finite number. Look for NaN or infinity in the image and the weights")
         if method in IMAGE_METHODS:
             return {INPUT: IMAGE_METHODS[method](image, self._score(target)).relu().float()}, target, scores
+        if method == OWN:
+            return {OWN: resize(_own_map(outputs), image.shape[2:])[:, 0]}, target, scores
         if method in GRADIENT_METHODS:
             gradients = recorder.gradients(scores.sum())
             found = {n: GRADIENT_METHODS[method](recorder.maps[n].float(), g.float()) for n, g in gradients.items()}
@@ -201,3 +206,10 @@ class Explainer:
                 return target.rows(rows)(self.network(image[rows]))
 
         return score
+
+
+def _own_map(outputs: Any) -> Tensor:
+    """(B, 1, *coarse), 0 to 1."""
+    if not isinstance(outputs, Mapping) or Task.ATTENTION not in outputs:
+        raise InputError(f"method {OWN}: this network has no map of its own. Only an attention branch network has")
+    return outputs[Task.ATTENTION].float()

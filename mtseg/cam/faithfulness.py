@@ -12,8 +12,8 @@ from scipy.integrate import trapezoid
 from scipy.sparse.linalg import LinearOperator, cg
 from torch import Tensor
 
-from mtseg.cam.resize import resize
 from mtseg.errors import InputError
+from mtseg.networks.resize import resize
 
 ROAD_FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Shares of the voxels that ROAD removes."""

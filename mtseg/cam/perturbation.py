@@ -8,7 +8,7 @@ from captum.attr import IntegratedGradients, Occlusion
 from torch import Tensor
 
 from mtseg.cam.methods import weighted
-from mtseg.cam.resize import resize
+from mtseg.networks.resize import resize
 
 CHANNELS_AT_ONCE = 8
 """Changed copies of a batch that go through the network together."""

@@ -8,7 +8,7 @@ import torch
 from monai.inferers import Inferer, sliding_window_inference
 from torch import Tensor, nn
 
-from mtseg.cam.explainer import IMAGE_METHODS, Explainer, check_method, ensemble
+from mtseg.cam.explainer import OWN, WITHOUT_LAYER, Explainer, check_method, ensemble
 from mtseg.cam.hooks import frozen
 from mtseg.cam.methods import GRADIENT_METHODS
 from mtseg.cam.targets import MaskTarget, Scale, Target
@@ -56,8 +56,8 @@ class SubjectExplainer(Inferer):
         others: Sequence[nn.Module] = (),
     ):
         check_method(method)
-        if layers and method in IMAGE_METHODS:
-            raise InputError(f"layer {', '.join(layers)}: {method} looks at the image itself. Leave it out")
+        if layers and method in WITHOUT_LAYER:
+            raise InputError(f"layer {', '.join(layers)}: {method} does not look at one. Leave it out")
         self.infer = infer
         self.asked = target
         self.method = method
@@ -99,7 +99,7 @@ class SubjectExplainer(Inferer):
         """
         with Explainer(network, layers=self.layers) as explainer:
             image = next(network.parameters()).new_zeros(1, channels, *(2 * r for r in network.reduction))  # type: ignore[union-attr]
-            explainer(image, self.asked, method=self.method if self.method in GRADIENT_METHODS else "gradcam")
+            explainer(image, self.asked, method=self.method if self.method in (*GRADIENT_METHODS, OWN) else "gradcam")
 
     def answers(self, images: Tensor, network: nn.Module) -> dict[str, Tensor]:
         """What a prediction by all members says."""

@@ -3,12 +3,15 @@
 from copy import deepcopy
 from typing import Any
 
+import torch
 from monai.networks.layers import Conv, Norm, Pool
 from monai.utils import ensure_tuple
 from torch import Tensor, nn
 
+from mtseg.errors import InputError
 from mtseg.keys import Task, attention_logits
 from mtseg.networks.classifier import Classifier
+from mtseg.networks.resize import resize
 
 
 class AttentionBranchNet(Classifier):
@@ -18,15 +21,22 @@ class AttentionBranchNet(Classifier):
     them one map for each output; from these come its own logits and the attention map M. The perception branch, the
     last stage itself, sees F * M + F and gives the heads' logits. With several heads there is one M for all.
 
+    Taught where to look, it also says where: M is then the probability of the one structure that it was taught by.
+
     Args:
+        mask_classes: 2 with that structure, background included; 1 without one.
         **options: Of `Classifier`.
 
     Raises:
         ValueError: A head has the name of one of the other answers.
+        InputError: There are several structures.
     """
 
-    def __init__(self, **options: Any):
+    def __init__(self, *, mask_classes: int = 1, **options: Any):
         super().__init__(**options)
+        if mask_classes > 2:
+            raise InputError(f"structures: there are {mask_classes - 1}, but attention is one map. Name one, or none")
+        self.mask_classes = mask_classes
         self.outputs: dict[str, int] = dict(options["heads"])
         if taken := {Task.ATTENTION.value, *map(attention_logits, self.outputs)} & self.outputs.keys():
             raise ValueError(f"a head cannot be named '{taken.pop()}', which means something else: rename the column")
@@ -36,7 +46,7 @@ class AttentionBranchNet(Classifier):
         self.attention_maps = nn.Sequential(
             norm(self.maps), conv(self.maps, classes, 1, bias=False), norm(classes), nn.ReLU()
         )
-        self.attention_gate = nn.Sequential(conv(classes, 1, 3, padding=1, bias=False), norm(1), nn.Sigmoid())
+        self.attention_gate = nn.Sequential(conv(classes, 1, 3, padding=1, bias=False), norm(1))
         self.attention_head = nn.Sequential(conv(classes, classes, 1, bias=False), average(1), nn.Flatten())
         self.train()
         self.to(memory_format=self.memory_format)  # type: ignore[call-overload]  # missing in torch's stubs
@@ -49,22 +59,31 @@ class AttentionBranchNet(Classifier):
 
     def _answers(self, x: Tensor) -> dict[str, Tensor]:
         """What `Classifier` answers, and of the attention branch "<head>_attention": logits (B, outputs); "attention":
-        the map M (B, 1, h, w) on the grid of F, from 0 to 1.
+        the map M (B, 1, h, w) on the grid of F, from 0 to 1; with a structure "seg": logits of M (B, 2, H, W) on the
+        image's grid.
         """
         features = self.stages[:-1](x)  # (B, C, h, w)
         maps = self.attention_maps(self.attention_stage(features))  # (B, K, h, w)
-        attention = self.attention_gate(maps)
+        gate = self.attention_gate(maps)
+        attention = gate.sigmoid()
         logits = self.attention_head(maps).float().split([*self.outputs.values()], dim=1)
         return (
             self._head_answers(self.stages[-1](features * attention + features))
             | {attention_logits(name): one for name, one in zip(self.outputs, logits, strict=True)}
             | {Task.ATTENTION.value: attention}
+            | ({Task.SEG.value: _mask_logits(gate, x)} if self.mask_classes > 1 else {})
         )
 
     def _by_depth(self) -> list[list[nn.Module]]:
         heads, last, *stages = super()._by_depth()
         new = [self.attention_maps, self.attention_gate, self.attention_head]
         return [[*heads, *new], [*last, self.attention_stage], *stages]
+
+
+def _mask_logits(gate: Tensor, x: Tensor) -> Tensor:
+    """Logits of background and structure, whose softmax is the sigmoid of the gate."""
+    fine = resize(gate.float(), x.shape[2:])
+    return torch.cat([torch.zeros_like(fine), fine], dim=1)
 
 
 def at_stride_one(stage: nn.Module) -> nn.Module:

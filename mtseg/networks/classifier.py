@@ -92,7 +92,8 @@ class Classifier(nn.Module):
                 normalised image.
 
         Returns:
-            "seg": background alone, zeros (B, 1, ...); each head's name: logits (B, outputs).
+            "seg": background alone, zeros (B, 1, ...), unless a subclass says more; each head's name: logits
+            (B, outputs).
 
         Raises:
             InputError: See `check_size`.

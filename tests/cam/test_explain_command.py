@@ -155,7 +155,8 @@ def test_a_training_older_than_the_maps_is_explained_on_the_inputs_grid(tiny, tr
         ({"layers": ["top"]}, "There are: encoder, encoder.gate"),
         ({"layers": ["heads.outcome"]}, "its output is no feature map"),
         ({"layers": ["decoder.levels.0"]}, "the target does not depend on it"),
-        ({"layers": ["encoder.levels.0"], "method": "occlusion"}, "occlusion looks at the image itself"),
+        ({"layers": ["encoder.levels.0"], "method": "occlusion"}, "occlusion does not look at one"),
+        ({"method": "attention"}, "method attention: this network has no map of its own"),
         ({"atlas": "nowhere.nii.gz"}, "nowhere.nii.gz or its names: cannot be read"),
     ],
 )

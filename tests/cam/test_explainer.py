@@ -73,7 +73,7 @@ def test_one_image_as_captum_and_monai_explain_it(dims):
     torch.testing.assert_close(ours, monai.detach(), atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", METHODS[:-1])  # the last one asks a network of its own
 @pytest.mark.parametrize("dims", [2, 3])
 def test_a_batch_is_explained_as_its_images_alone(method, dims):
     network, x = classifier(dims), images(dims, batch=4, edge=8)

@@ -60,7 +60,7 @@ def test_one_sigmoid_channel_is_predicted_above_a_half():
     torch.testing.assert_close(score, network(x).detach().clamp(min=0).sum()[None])
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", METHODS[:-1])  # the last one asks a network of its own
 def test_weights_in_bfloat16(method):
     network = nn.Sequential(nn.Conv2d(2, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)).bfloat16()
     with Explainer(network, layers=["0"]) as explain:

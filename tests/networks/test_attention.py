@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from mtseg.cam import Explainer, HeadTarget
+from mtseg.errors import InputError
 from mtseg.networks import AttentionBranchNet
 from mtseg.networks.backbones import ARCHITECTURES
 
@@ -96,7 +97,29 @@ def test_the_copy_takes_the_last_stages_weights_and_trains(tmp_path):
     assert not {*new["params"]} & {*net.stages.parameters()}
 
 
+def test_the_map_is_the_probability_of_the_structure():
+    net, x = network(mask_classes=2).eval(), image(2, 1, 64, 96)
+    answers = net(x)
+    assert answers["seg"].shape == (2, 2, 64, 96)
+    probability = answers["seg"].softmax(dim=1)[:, 1:]
+    logits = F.interpolate(answers["attention"].logit(), (64, 96), mode="bilinear")
+    torch.testing.assert_close(probability, logits.sigmoid(), rtol=1e-3, atol=1e-4)
+
+
+def test_one_map_cannot_be_of_two_structures():
+    with pytest.raises(InputError, match="structures: there are 2, but attention is one map"):
+        network(mask_classes=3)
+
+
 @pytest.mark.parametrize("heads", [{"attention": 2}, {"covid": 2, "covid_attention": 2}])
 def test_names_that_a_head_cannot_have(heads):
     with pytest.raises(ValueError, match=r"cannot be named '(covid_)?attention'"):
         network(heads=heads)
+
+
+def test_its_own_map_explains_it():
+    net, x = network().eval(), image(2, 1, 64, 64)
+    with Explainer(net) as explain:
+        found = explain(x, HeadTarget("covid", 1), method="attention")
+    own = F.interpolate(net(x)["attention"], (64, 64), mode="bilinear")[:, 0]
+    torch.testing.assert_close(found.maps["attention"], own, rtol=1e-3, atol=1e-4)
