@@ -34,6 +34,7 @@ MODEL = (
     "optional_sequences",
     "structures",
     "heads",
+    "architecture",
     "network_def",
     "prepare",
     "spacing",

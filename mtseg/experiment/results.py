@@ -1,7 +1,8 @@
 """From finished runs to the tables of an experiment."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from mtseg.statistics import (
     VARIANT,
     answers,
     apply_temperature,
+    average_images,
     average_seeds,
     calibration_change,
     compare_variants,
@@ -38,7 +40,10 @@ class Results:
 
     Attributes:
         runs: One row per run: variant, option, folds, seed, status, seconds of training, error.
-        cases: One row per variant, seed and subject.
+        cases: One row per variant, seed and subject; subjects are persons where images of a person are averaged.
+        images: One row per variant, seed and image, if they are.
+        image_variants: `variants` of images, folds pooled and seeds averaged, without intervals, because images of one
+            person are not independent.
         variants: See `pool_variants`.
         comparisons: See `compare_variants`; empty with one variant.
         calibration: Temperature scaling, by variant and head; each fold's temperature comes from the other folds.
@@ -50,6 +55,8 @@ class Results:
 
     runs: pd.DataFrame
     cases: pd.DataFrame
+    images: pd.DataFrame
+    image_variants: pd.DataFrame
     variants: pd.DataFrame
     comparisons: pd.DataFrame
     calibration: pd.DataFrame
@@ -85,29 +92,48 @@ def gather(spec: Spec, jobs: Sequence[Job], *, outcomes: Sequence[Outcome], choi
     if not finished:
         return None
     cases = read_cases(spec, finished)
+    images = pd.DataFrame() if spec.average_by == Column.SUBJECT else read_images(spec, finished)
     structures, heads = tasks_of(spec, cases)
-    tasks = {"structures": structures, "heads": heads}
+    summarise = partial(pool_variants, structures=structures, heads=heads)
     # The reference must have finished somewhere to be compared with.
     compared = spec.reference in set(cases[VARIANT]) and len(cases[VARIANT].unique()) > 1
     # A task of which no run is finished is no reason to lose what the others say.
-    primary = [metric for metric in spec.primary if metric in {name for _, name in measured(**tasks)}]  # type: ignore[arg-type]
-    comparisons = compare_variants(cases, reference=spec.reference, primary=primary, **tasks) if compared else None  # type: ignore[arg-type]
+    known = {name for _, name in measured(structures=structures, heads=heads)}
+    compare = partial(
+        compare_variants,
+        reference=spec.reference,
+        primary=[metric for metric in spec.primary if metric in known],
+        structures=structures,
+        heads=heads,
+    )
     averaged = {str(name): average_seeds(part, heads=heads) for name, part in cases.groupby(VARIANT, sort=False)}
     calibrated = {key: arrays for name, part in averaged.items() for key, arrays in _calibrated(name, part, heads)}
     return Results(
         runs=runs_table(jobs, outcomes),
         cases=cases,
-        variants=pool_variants(cases, **tasks),  # type: ignore[arg-type]
-        comparisons=pd.DataFrame() if comparisons is None else comparisons,
+        images=images,
+        image_variants=_whole(summarise(images)).assign(low=np.nan, high=np.nan) if len(images) else images,
+        variants=summarise(cases),
+        comparisons=compare(cases) if compared else pd.DataFrame(),
         calibration=_calibration(calibrated),
-        simple_scores=_simple_scores(spec, averaged, **tasks),  # type: ignore[arg-type]
-        subsets=_subsets(spec, finished, **tasks),  # type: ignore[arg-type]
+        simple_scores=_simple_scores(spec, averaged, structures=structures, heads=heads),
+        subsets=_subsets(spec, finished, summarise),
         choices=choices,
         calibrated=calibrated,
     )
 
 
 def read_cases(spec: Spec, jobs: Iterable[Job], *, subset: str = "") -> pd.DataFrame:
+    """Read what `read_images` does, averaged so that a person has one row in each variant and seed."""
+    images = read_images(spec, jobs, subset=subset)
+    if spec.average_by == Column.SUBJECT:
+        return images
+    table = read_cohort(spec.cohort, sequences=()).table
+    persons = dict(zip(table[Column.SUBJECT], table[spec.average_by].map(str), strict=True))
+    return average_images(images, persons, heads=[head for head in spec.heads if f"{head.name}_target" in images])
+
+
+def read_images(spec: Spec, jobs: Iterable[Job], *, subset: str = "") -> pd.DataFrame:
     """Read the cases of finished runs below each other, with variant, fold and seed.
 
     Args:
@@ -191,7 +217,8 @@ def _calibration(calibrated: Mapping[tuple[str, str, str], tuple[np.ndarray, np.
 def _simple_scores(
     spec: Spec, averaged: Mapping[str, pd.DataFrame], *, structures: Structures, heads: Sequence[Head]
 ) -> pd.DataFrame:
-    cohort = read_cohort(spec.cohort, sequences=()).table.set_index(Column.SUBJECT.value)
+    table = read_cohort(spec.cohort, sequences=()).table
+    cohort = table.groupby(table[spec.average_by].map(str))[[*spec.simple_scores]].mean()
     tables = []
     for name, cases in averaged.items():
         extra = cohort[[column for column in spec.simple_scores if column not in cases]]
@@ -203,14 +230,18 @@ def _simple_scores(
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
-def _subsets(spec: Spec, jobs: Sequence[Job], *, structures: Structures, heads: Sequence[Head]) -> pd.DataFrame:
+def _subsets(spec: Spec, jobs: Sequence[Job], summarise: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
     tables = []
     for name in spec.subsets:
         runs = [job for job in jobs if job.variant == name]
         # Every run has the same ones, in the order in which they were evaluated.
         for subset in read_table(runs[0].evaluation / "subsets" / File.SUBSETS)[SUBSET].unique() if runs else ():
-            cases = read_cases(spec, runs, subset=subset)
-            table = pool_variants(cases, structures=structures, heads=heads)
+            table = summarise(read_cases(spec, runs, subset=subset))
             table.insert(1, SUBSET, subset)
-            tables.append(table[(table[Column.FOLD] == ALL) & (table[SEED] == ALL)])
+            tables.append(_whole(table))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def _whole(variants: pd.DataFrame) -> pd.DataFrame:
+    """The rows of all folds and seeds together."""
+    return variants[(variants[Column.FOLD] == ALL) & (variants[SEED] == ALL)]

@@ -39,6 +39,7 @@ _KEYS = {
     "simple_scores": list,
     "lower_is_positive": list,
     "subsets": list,
+    "average_by": str,
 }
 _NEEDED = ("bundle", "cohort", "variants")
 _WORDS = {str: "a name", dict: "NAME: VALUE pairs", list: "a list, such as [0, 1] or [a, b]"}
@@ -63,6 +64,7 @@ class Spec:
         subsets: Names of the variants that are also evaluated with fewer sequences.
         structures: Of all variants.
         heads: Of all variants.
+        average_by: Column of the table that says who is scored once: rows with equal values are images of one person.
     """
 
     bundle: str
@@ -78,6 +80,7 @@ class Spec:
     subsets: tuple[str, ...]
     structures: Structures
     heads: tuple[Head, ...]
+    average_by: str
 
 
 def read_spec(path: str | PathLike) -> Spec:
@@ -107,6 +110,7 @@ def read_spec(path: str | PathLike) -> Spec:
     problems += _wrong_names(given, cohort, known)
     if len(variants) == len(given["variants"]):  # else the tasks are not known
         problems += _wrong_variants(given, variants, bundle, known)
+        problems += _wrong_persons(given.get("average_by"), cohort, tasks_of_variants(variants, bundle)[1])
     if problems:
         raise ProblemsError([_in(path, problem) for problem in problems])
     structures, heads, _ = tasks_of_variants(variants, bundle)
@@ -125,6 +129,7 @@ def read_spec(path: str | PathLike) -> Spec:
         subsets=tuple(given.get("subsets", [])),
         structures=Structures(structures),
         heads=heads,
+        average_by=given.get("average_by", Column.SUBJECT.value),
     )
 
 
@@ -199,7 +204,25 @@ def _wrong_names(given: Mapping[str, Any], cohort: Cohort, known: Sequence[int])
     yield from _not_among("folds", given.get("folds", []), known, "fold of the table: run `mtseg cohort split`")
     yield from _not_among("reference", [given.get("reference", names[0])], names, "variant")
     yield from _not_among("subsets", given.get("subsets", []), names, "variant")
+    yield from _not_among(
+        "average_by", [given.get("average_by", Column.SUBJECT)], [*cohort.table], "column of the table"
+    )
     yield from _not_among("simple_scores", given.get("simple_scores", []), numeric, "column of numbers in the table")
+
+
+def _wrong_persons(by: str | None, cohort: Cohort, heads: Sequence[Head]) -> Iterator[Problem]:
+    """Images of one person that cannot be averaged."""
+    if by is None or by not in cohort.table:
+        return
+    if nobodys := int(cohort.table[by].isna().sum()):
+        yield Problem("", f"average_by: {by}", f"{nobodys} rows have none", "Fill in whose images they are")
+    persons = cohort.table.groupby(by)
+    for name in (name for name in (Column.FOLD.value, *(head.name for head in heads)) if name in cohort.table):
+        counts = persons[name].nunique()
+        several = [*map(str, counts.index[counts > 1])]
+        if several:
+            what = f"{len(several)} with several values of {name}, such as {several[0]}"
+            yield Problem("", f"average_by: {by}", what, "Images of one person have one target, and one fold")
 
 
 def _wrong_variants(

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
 from monai.networks import nets
+from monai.networks.blocks import Convolution
+from monai.networks.layers import Pool
 from torch import nn
 from torchvision.models import GoogLeNet, get_model
 
@@ -22,7 +25,7 @@ class Architecture:
         cut: Gives the modules of each stage, and last those from the last feature maps to the last layer's input.
         first: Its first convolution.
         last: Its last layer, which goes.
-        published: Name under which torchvision has weights of it; None for MONAI's nets.
+        published: Name under which torchvision has weights of it; None for the others.
         reduction: Product of the strides.
         smallest: Least size along each axis in voxels.
         maps: Channels of the last feature maps; 0: as many as the last layer has inputs.
@@ -165,6 +168,27 @@ def _senet(net: Any) -> list[list[nn.Module]]:
     return [*stages, [net.adaptive_avg_pool, nn.Flatten()]]
 
 
+_PLAIN_GRID = 6
+
+
+class _Plain(nn.Module):
+    """Five convolutions, and one linear layer that sees where on a coarse grid something is."""
+
+    def __init__(self, dims: int, channels: int):
+        super().__init__()
+        widths = [channels, 16, 32, 64, 64, 64]
+        self.convolutions = nn.ModuleList(
+            Convolution(dims, a, b, strides=1 if stage == 0 else 2, act="relu", norm="batch", adn_ordering="NA")
+            for stage, (a, b) in enumerate(pairwise(widths))
+        )
+        self.pool = Pool[Pool.ADAPTIVEAVG, dims](_PLAIN_GRID)
+        self.fc = nn.Linear(widths[-1] * _PLAIN_GRID**dims, 1000)
+
+
+def _plain(net: Any) -> list[list[nn.Module]]:
+    return [*([stage] for stage in net.convolutions), [net.pool, nn.Flatten()]]
+
+
 def _torchvision(
     name: str, cut: Callable[[Any], list[list[nn.Module]]], first: str, last: str, **about: int
 ) -> Architecture:
@@ -181,6 +205,7 @@ def _monai_resnet(make: Callable[..., nn.Module]) -> Architecture:
 
 
 ARCHITECTURES = {
+    "plain": Architecture(_Plain, _plain, "convolutions.0.conv", "fc", reduction=16, smallest=32, maps=64),
     "resnet18": _torchvision("resnet18", _resnet, "conv1", "fc"),
     "resnet50": _torchvision("resnet50", _resnet, "conv1", "fc"),
     "alexnet": _torchvision("alexnet", _alexnet, "features.0", "classifier.6", smallest=64, maps=256),

@@ -27,6 +27,8 @@ def write_experiment_report(
     reference: str,
     runs: pd.DataFrame,
     cases: pd.DataFrame,
+    images: pd.DataFrame,
+    image_variants: pd.DataFrame,
     variants: pd.DataFrame,
     comparisons: pd.DataFrame,
     calibration: pd.DataFrame,
@@ -44,6 +46,8 @@ def write_experiment_report(
         reference: The variant that the others are compared with.
         runs: Finished and failed ones.
         cases: One row per variant, seed and subject.
+        images: One row per image, where a subject has several; may be empty.
+        image_variants: Their summaries.
         variants: Summaries.
         comparisons: May be empty, as all that follow.
         calibration: Before and after temperature scaling.
@@ -66,6 +70,10 @@ def write_experiment_report(
             sections.append(Section("Calibration", text.CALIBRATION, _calibration(calibration), pictures))
         if len(simple_scores):
             sections.append(Section("Network against simple scores", text.MODELS, _models(simple_scores)))
+        if len(image_variants):
+            lead = text.IMAGES.format(images[Column.SUBJECT].nunique(), cases[Column.SUBJECT].nunique())
+            tasks = image_variants["task"].unique()
+            sections += [_task(image_variants, str(task), lead=lead, of="images") for task in tasks]
         if len(subsets):
             tasks = subsets["task"].unique()
             sections += [_task(subsets, str(task), lead=text.SUBSETS, of="sequences") for task in tasks]
@@ -127,7 +135,9 @@ def _task(pooled: pd.DataFrame, task: str, *, lead: str = text.VARIANTS, of: str
         names = names + ", " + lines["structure_or_class"].map(str)
     title = "Segmentation" if task == "seg" else readable(task)
     table = summary_of(lines.assign(structure_or_class=names), task=task, of=of)
-    return Section(f"{title}, fewer sequences" if of == "sequences" else title, lead, table)
+    return Section(
+        title + {"variants": "", "sequences": ", fewer sequences", "images": ", image by image"}[of], lead, table
+    )
 
 
 def _comparisons(comparisons: pd.DataFrame) -> Table:

@@ -56,6 +56,10 @@ SIMPLE_SCORES = (
     "are DeLong's and differ a little from the bootstrap intervals above."
 )
 
+IMAGES = (
+    "{} images of {} subjects, each on its own. There are no intervals: images of one subject are not independent, and "
+    "intervals that took them for subjects would be too narrow."
+)
 VARIANTS = (
     "Every subject is scored by a network that did not train on it; the folds are pooled, and of several seeds a "
     "subject's answers are averaged first. 95 % bootstrap intervals over subjects."

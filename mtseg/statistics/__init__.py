@@ -17,7 +17,7 @@ from mtseg.statistics.groups import compare_groups, expected_by_chance
 from mtseg.statistics.logistic_scores import logistic_scores_table
 from mtseg.statistics.paired import Paired, paired_accuracy, paired_auc, paired_numbers
 from mtseg.statistics.roc import roc_band
-from mtseg.statistics.seeds import SEED, VARIANT, average_seeds, check_cases
+from mtseg.statistics.seeds import SEED, VARIANT, average_images, average_seeds, check_cases
 from mtseg.statistics.selective import aurc, score_at_coverage, selective_table
 from mtseg.statistics.simple_scores import simple_scores_table
 from mtseg.statistics.summary import ALL, means_table, summary_table
@@ -36,6 +36,7 @@ __all__ = [
     "answers",
     "apply_temperature",
     "aurc",
+    "average_images",
     "average_members",
     "average_seeds",
     "calibration_change",

@@ -1,6 +1,6 @@
 """The cases of several variants, folds and seeds: checked, and averaged so that each subject counts once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,9 @@ VARIANT = "variant"
 
 SEED = "seed"
 """Column: which of several trainings that differ by chance only."""
+
+IMAGES = "images"
+"""Column: how many images were averaged for a person."""
 
 SEEDS = "seeds"
 """Column: how many seeds were averaged for a subject."""
@@ -63,6 +66,42 @@ def average_seeds(cases: pd.DataFrame, *, heads: Sequence[Head]) -> pd.DataFrame
     numbers = [str(name) for name in table.select_dtypes("number") if name not in fixed]
     table[SEEDS] = groups.size()
     table[numbers] = groups[numbers].mean().where(groups[numbers].count().eq(table[SEEDS], axis=0))
+    return _with_likeliest(table, heads)
+
+
+def average_images(cases: pd.DataFrame, persons: Mapping[str, str], *, heads: Sequence[Head]) -> pd.DataFrame:
+    """Average the images of each person (slices, visits), so that a person has one row in each variant and seed.
+
+    Images of one person are not independent: an interval or a test over images would be too sure of itself. A person's
+    answer is the mean of the images' probabilities or numbers; what some images lack is the mean of the others.
+
+    Args:
+        cases: Of images, with columns variant, fold and seed.
+        persons: Image (the subject's id in the table) to person.
+        heads: Their questions.
+
+    Returns:
+        The columns of `cases`, with persons for subjects, and `images`: how many were averaged.
+
+    Raises:
+        ProblemsError: The images of a person have several targets, or were held out in several folds.
+    """
+    table = cases.assign(**{Column.SUBJECT: cases[Column.SUBJECT].map(persons)})
+    known = table.drop_duplicates([Column.SUBJECT.value, Column.FOLD.value, *(f"{head.name}_target" for head in heads)])
+    if problems := [*_in_several_folds(known), *_contradictions(known, heads=heads)]:
+        raise ProblemsError(problems)
+    keys = [VARIANT, Column.FOLD.value, SEED, Column.SUBJECT.value]
+    groups = table.groupby(keys, sort=False)
+    fixed = {*keys, *(f"{head.name}_target" for head in heads)}
+    averaged = groups.first()
+    numbers = [str(name) for name in averaged.select_dtypes("number") if name not in fixed]
+    averaged[numbers] = groups[numbers].mean()
+    averaged[IMAGES] = groups.size()
+    return _with_likeliest(averaged.reset_index(), heads)
+
+
+def _with_likeliest(table: pd.DataFrame, heads: Sequence[Head]) -> pd.DataFrame:
+    """Predict the class of the highest averaged probability."""
     for head in heads:
         if head.kind is Kind.CLASSES:
             probability = table[[f"{head.name}_prob_{name}" for name in head.classes]].to_numpy(dtype=float)
@@ -88,6 +127,10 @@ def _repeated(cases: pd.DataFrame) -> Iterator[Problem]:
             "several rows with one seed",
             "They are not independent: keep one, or give every training its own seed.",
         )
+    yield from _in_several_folds(cases)
+
+
+def _in_several_folds(cases: pd.DataFrame) -> Iterator[Problem]:
     folds = cases.groupby(Column.SUBJECT.value)[Column.FOLD.value].unique()
     for subject, found in folds[folds.map(len) > 1].items():
         yield Problem(

@@ -105,6 +105,27 @@ def test_subsets_average_the_seeds(write_spec, tmp_path):
     assert full["value"].tolist() == pytest.approx(whole["value"].tolist(), nan_ok=True)
 
 
+def test_images_of_a_person_are_averaged(write_spec, cohort, tmp_path):
+    """Twelve images of six persons, of whom two are in each fold."""
+    rows = pd.read_csv(cohort, sep="\t")
+    person = pd.Series([f"person{i % 6}" for i in range(12)], rows["participant_id"])
+    table = cohort.with_name("persons.tsv")
+    rows.assign(person=person.to_numpy()).to_csv(table, sep="\t", index=False)
+    options = {"cohort": str(table), "average_by": "person", "simple_scores": ["age"], "variants": {"joint": {}}}
+    run_experiment(write_spec(folds=[0, 1], **options), out=tmp_path / "out")
+    images = read_table(tmp_path / "out" / "images.tsv").assign(person=lambda t: t["participant_id"].map(person))
+    cases = read_table(tmp_path / "out" / "cases.tsv").set_index("participant_id")
+    assert (cases["images"] == 2).all()
+    for column in ("dice_mean", "outcome_prob_poor"):
+        means = images.groupby("person")[column].mean()
+        pd.testing.assert_series_equal(cases[column].sort_index(), means, check_names=False)
+    by_image = read_table(tmp_path / "out" / "image_variants.tsv")
+    assert by_image["low"].isna().all()
+    assert (by_image["n"] == 8).all()
+    assert (read_table(tmp_path / "out" / "variants.tsv").query("fold == 'all'")["n"] == 4).all()
+    assert "8 images of 4 subjects" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_a_second_call_computes_nothing_and_changes_nothing(whole, monkeypatch):
     monkeypatch.setattr(jobs_module, "train", None)
     monkeypatch.setattr(jobs_module, "evaluate", None)

@@ -1,0 +1,1 @@
+"""Dementia told from perfusion: classifiers of ImageNet that look at surface maps of Z."""
