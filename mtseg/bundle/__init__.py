@@ -2,8 +2,19 @@
 
 from mtseg.bundle.explain import explain
 from mtseg.bundle.locate import describe, find, names
-from mtseg.bundle.run import evaluate, predict, train
+from mtseg.bundle.run import evaluate, finish_training, predict, train
 from mtseg.bundle.subsets import evaluate_subsets
 from mtseg.bundle.verify import verify
 
-__all__ = ["describe", "evaluate", "evaluate_subsets", "explain", "find", "names", "predict", "train", "verify"]
+__all__ = [
+    "describe",
+    "evaluate",
+    "evaluate_subsets",
+    "explain",
+    "find",
+    "finish_training",
+    "names",
+    "predict",
+    "train",
+    "verify",
+]

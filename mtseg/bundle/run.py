@@ -88,6 +88,14 @@ def train(
     return out
 
 
+def finish_training(name: str, *, out: Path_, **options: Any) -> Path:
+    """Train as `train` does what is missing: nothing if it is finished, else from the last complete epoch on."""
+    models = Path(out) / "models"
+    if not (models / File.WEIGHTS).is_file():
+        train(name, out=out, resume=any(models.glob("checkpoint_*.pt")), **options)
+    return Path(out)
+
+
 def training_config(
     name: str, *, cohort: Path_, out: Path_, fold: int | None, seed: int, settings: Sequence[str]
 ) -> dict[str, Any]:

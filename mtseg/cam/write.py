@@ -60,6 +60,7 @@ class WriteExplanations:
         structures: The mask's structures.
         heads: The network's heads.
         faithfulness: Also check each map, which takes some hundred passes through the network.
+        pictures: Also draw each map, which takes longer than to make it.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class WriteExplanations:
         structures: Structures,
         heads: tuple[Head, ...],
         faithfulness: bool = False,
+        pictures: bool = True,
     ):
         self.folder = Path(folder)
         self.explainer = explainer
@@ -78,6 +80,7 @@ class WriteExplanations:
         self.structures = structures
         self.heads = {head.name: head for head in heads}
         self.faithfulness = faithfulness
+        self.pictures = pictures
         self.rows: list[dict[str, Any]] = []
         self.checks: dict[str, list[pd.DataFrame]] = {}
 
@@ -110,7 +113,8 @@ class WriteExplanations:
         about = self._about(engine.network) | {"peak": float(peaks[0])}
         with replacing(self.folder / f"{subject}_cam.json") as temporary:
             temporary.write_text(json.dumps({"subject": subject} | about, indent=2) + "\n")
-        self._draw(subject, sample[Key.IMAGE], about)
+        if self.pictures:
+            self._draw(subject, sample[Key.IMAGE], about)
         row = {Column.SUBJECT.value: subject, "head": about["head"], "answer": about["answer"]}
         row |= {"score": self.explainer.score, "peak": about["peak"]} | self._agreement(sample, normalised[..., 0])
         if self.faithfulness:

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from mtseg.cli import bundle, cohort
+from mtseg.cli import bundle, cohort, study
+from mtseg.cli.log import log_to_terminal
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -14,6 +15,7 @@ app = typer.Typer(
 )
 app.add_typer(cohort.app, name="cohort")
 app.add_typer(bundle.app, name="bundle")
+app.add_typer(study.app, name="study")
 
 Name = Annotated[str, typer.Argument(help="Name of a bundle (`mtseg bundle list`), or a bundle's or a run's folder.")]
 Table = Annotated[Path | None, typer.Option("--cohort", help="Table with one row per subject.")]
@@ -41,7 +43,7 @@ def train(
     """Train a bundle's network; the output folder is a bundle again, with the weights in it."""
     from mtseg.bundle import train as run
 
-    _log_to_terminal()
+    log_to_terminal()
     run(name, cohort=cohort, out=out, fold=fold, seed=seed, resume=resume, settings=settings or ())
     typer.echo(f"trained: {out}")
 
@@ -59,7 +61,7 @@ def predict(
     """Write one mask per subject, in the input's own grid, and predictions.tsv."""
     from mtseg.bundle import predict as run
 
-    _log_to_terminal()
+    log_to_terminal()
     members = weights or ()
     run(name, inputs or (), cohort=cohort, out=out, weights=members, mirror=mirror, probabilities=probabilities)
     typer.echo(f"predictions: {out}")
@@ -82,7 +84,7 @@ def evaluate(
     from mtseg.bundle import evaluate as run
     from mtseg.bundle import evaluate_subsets
 
-    _log_to_terminal()
+    log_to_terminal()
     options: dict[str, Any] = {"fold": fold, "weights": weights or (), "mirror": mirror, "settings": settings or ()}
     if subsets:
         typer.echo(evaluate_subsets(name, cohort=cohort, out=out / "subsets", **options))
@@ -113,6 +115,7 @@ def explain(
         typer.Option(help="Layer, repeatable; a wrong one lists all; without it the head's usual."),
     ] = None,
     faithfulness: Annotated[bool, typer.Option("--faithfulness", help="Also check each map; takes longer.")] = False,
+    pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw each map; takes longer.")] = True,
     atlas: Annotated[
         Path | None, typer.Option(help="Label image in the images' space, names beside it: tables of regions.")
     ] = None,
@@ -120,7 +123,7 @@ def explain(
     """Write masks, answers, and maps of what the network looked at, in the input's own grid."""
     from mtseg.bundle import explain as run
 
-    _log_to_terminal()
+    log_to_terminal()
     run(
         name,
         inputs or (),
@@ -137,6 +140,7 @@ def explain(
         method=method,
         layers=layer or [],
         faithfulness=faithfulness,
+        pictures=pictures,
         atlas=atlas and str(atlas),
     )
     typer.echo(f"explanations: {out}")
@@ -154,7 +158,7 @@ def experiment(
     """Train variants of a network on the same folds and compare them; a second call does only what is missing."""
     from mtseg.experiment import run_experiment
 
-    _log_to_terminal()
+    log_to_terminal()
     typer.echo(run_experiment(spec, out=out, cluster=cluster))
 
 
@@ -167,22 +171,5 @@ def demo(
     """Generate a stroke cohort, train on part of it, evaluate on the rest, write a report. Downloads nothing."""
     from mtseg.demo import run
 
-    _log_to_terminal()
+    log_to_terminal()
     typer.echo(run(out, subjects=subjects, settings=settings or ()))
-
-
-def _log_to_terminal() -> None:
-    """Show mtseg's own messages, and of MONAI and pydicom only errors: they warn of every optional part they lack."""
-    import logging
-    import warnings
-
-    import rich
-    from rich.logging import RichHandler
-
-    warnings.filterwarnings("ignore", module="monai")
-    rich.reconfigure(stderr=True)
-    # One console for lines and progress bar, or they would overwrite each other; a file gets plain, unwrapped lines.
-    in_terminal = RichHandler(show_time=False, show_level=False, show_path=False)
-    handler = in_terminal if rich.get_console().is_terminal else logging.StreamHandler()
-    logging.basicConfig(level=logging.ERROR, format="%(message)s", handlers=[handler])
-    logging.getLogger("mtseg").setLevel(logging.INFO)

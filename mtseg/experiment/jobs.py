@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from mtseg.bundle import evaluate, evaluate_subsets, train
+from mtseg.bundle import evaluate, evaluate_subsets, finish_training
 from mtseg.bundle.guards import check_unchanged
 from mtseg.bundle.run import training_config
 from mtseg.data import read_cohort, write_cohort
@@ -159,10 +159,7 @@ def run_job(job: Job) -> Outcome:
 
 def _run(job: Job) -> None:
     table, run, fold = _table(job), job.folder / "run", job.held_out[0]
-    models = run / "models"
-    if not (models / File.WEIGHTS).is_file():
-        resume = any(models.glob("checkpoint_*.pt"))
-        train(job.bundle, cohort=table, out=run, fold=fold, seed=job.seed, resume=resume, settings=job.settings)
+    finish_training(job.bundle, cohort=table, out=run, fold=fold, seed=job.seed, settings=job.settings)
     # The experiment sets simple scores beside all of its subjects, not beside those of one fold.
     alone = ("simple_scores=[]", "lower_is_positive=[]")
     evaluate(str(run), cohort=table, out=job.evaluation, fold=fold, settings=alone)

@@ -33,6 +33,7 @@ def write_page(
     sections: Sequence[Section],
     notes: Sequence[str],
     run: Mapping[str, Any],
+    unit: str = "subjects",
 ) -> None:
     """Write one HTML file that needs nothing else: no network, no scripts, no files beside it.
 
@@ -40,10 +41,11 @@ def write_page(
         path: Of the HTML file.
         title: Of the page.
         result: The main result in a sentence.
-        n: Subjects.
+        n: How many there are of `unit`.
         sections: In their order.
         notes: What the reader must know before reading a number.
         run: What made these numbers (versions, seed, data fingerprint), printed as it is.
+        unit: What was counted.
     """
     environment = Environment(
         loader=PackageLoader("mtseg", "report"),
@@ -57,6 +59,7 @@ def write_page(
         date=date.today().isoformat(),
         result=result,
         n=n,
+        unit=unit,
         sections=sections,
         notes=notes,
         run={readable(str(key)): value for key, value in run.items()},

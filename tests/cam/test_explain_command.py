@@ -168,7 +168,10 @@ def test_what_is_refused_leaves_nothing(options, message, tiny, trained, tmp_pat
 
 def test_the_command(tiny, trained, tmp_path):
     command = ["explain", str(trained), "--cohort", str(tiny.table), "--fold", "1", "--out", str(tmp_path / "out")]
-    result = CliRunner().invoke(app, [*command, "--class", "good", "--against", "poor", "--method", "hirescam"])
+    options = ["--class", "good", "--against", "poor", "--method", "hirescam", "--no-pictures"]
+    result = CliRunner().invoke(app, [*command, *options])
     assert result.exit_code == 0, result.output
+    assert (tmp_path / "out" / "p3_cam.nii.gz").is_file()
+    assert not [*(tmp_path / "out").glob("*_cam.png"), *(tmp_path / "out").glob("*_cam.html")]
     about = json.loads((tmp_path / "out" / "p3_cam.json").read_text())
     assert (about["answer"], about["against"], about["method"]) == ("good", "poor", "hirescam")

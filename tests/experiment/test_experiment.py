@@ -127,7 +127,7 @@ def test_images_of_a_person_are_averaged(write_spec, cohort, tmp_path):
 
 
 def test_a_second_call_computes_nothing_and_changes_nothing(whole, monkeypatch):
-    monkeypatch.setattr(jobs_module, "train", None)
+    monkeypatch.setattr(jobs_module, "finish_training", None)
     monkeypatch.setattr(jobs_module, "evaluate", None)
     before = (whole / "variants.tsv").read_bytes()
     run_experiment(whole.parent / "spec.yaml", out=whole)
@@ -136,21 +136,21 @@ def test_a_second_call_computes_nothing_and_changes_nothing(whole, monkeypatch):
 
 def test_a_failed_run_is_reported_and_the_others_go_on(write_spec, tmp_path, monkeypatch, capsys):
     spec = write_spec(folds=[0], variants={"joint": {}, "broken": {"learning_rate": 0.5}})
-    train = jobs_module.train
+    train = jobs_module.finish_training
 
     def fails(name, **options):
         if "learning_rate=0.5" in options["settings"]:
             raise RuntimeError("out of memory")
         return train(name, **options)
 
-    monkeypatch.setattr(jobs_module, "train", fails)
+    monkeypatch.setattr(jobs_module, "finish_training", fails)
     run_experiment(spec, out=tmp_path / "out")
     runs = read_table(tmp_path / "out" / "runs.tsv").set_index("variant")
     assert runs["status"].to_dict() == {"joint": "finished", "broken": "failed"}
     assert runs.loc["broken", "error"] == "RuntimeError: out of memory"
     assert "out of memory" in (tmp_path / "out" / "report.html").read_text()
 
-    monkeypatch.setattr(jobs_module, "train", train)
+    monkeypatch.setattr(jobs_module, "finish_training", train)
     run_experiment(spec, out=tmp_path / "out")
     assert {*read_table(tmp_path / "out" / "runs.tsv")["status"]} == {"finished"}
 
@@ -158,12 +158,12 @@ def test_a_failed_run_is_reported_and_the_others_go_on(write_spec, tmp_path, mon
 def test_a_task_without_a_finished_run_does_not_cost_the_report(write_spec, tmp_path, monkeypatch):
     """The reference has both tasks, but of the others only the class is there to be compared."""
     spec = write_spec(folds=[0], primary=["dice_mean"], settings=TINY | {"epochs": 1})
-    train = jobs_module.train
+    train = jobs_module.finish_training
 
     def fails(name, **options):
         return 1 / 0 if "heads={}" in options["settings"] else train(name, **options)
 
-    monkeypatch.setattr(jobs_module, "train", fails)
+    monkeypatch.setattr(jobs_module, "finish_training", fails)
     run_experiment(spec, out=tmp_path / "out")
     assert {*read_table(tmp_path / "out" / "comparisons.tsv")["variant"]} == {"class"}
 
@@ -195,7 +195,7 @@ def test_a_second_process_is_kept_out(write_spec, tmp_path):
 
 
 def test_nothing_finished_is_an_error(write_spec, tmp_path, monkeypatch):
-    monkeypatch.setattr(jobs_module, "train", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(jobs_module, "finish_training", lambda *_, **__: 1 / 0)
     with pytest.raises(InputError, match="no run finished"):
         run_experiment(write_spec(folds=[0]), out=tmp_path / "out")
 
@@ -258,12 +258,12 @@ def test_a_failed_inner_run_is_reported(write_spec, tmp_path, monkeypatch):
     spec = write_spec(
         folds=[0], settings=TINY | {"epochs": 1}, variants={"joint": {}, "tuned": {"choose": choice}}, seeds=[0]
     )
-    train = jobs_module.train
+    train = jobs_module.finish_training
 
     def fails(name, **given):
         return 1 / 0 if given["out"].parent.parent.parent.name == "choice" else train(name, **given)
 
-    monkeypatch.setattr(jobs_module, "train", fails)
+    monkeypatch.setattr(jobs_module, "finish_training", fails)
     run_experiment(spec, out=tmp_path / "out")
     runs = read_table(tmp_path / "out" / "runs.tsv")
     assert {*runs.loc[runs["variant"] == "tuned", "folds"]} == {"0+1", "0+2"}

@@ -58,10 +58,9 @@ def compare_patterns(
     common = set.intersection(*of_condition)
     if len(common) < 2:
         raise InputError(f"{len(common)} patterns are in both {' and '.join(conditions)}: two are needed at least")
-    rows = shown[shown[PATTERN].isin(common)].reset_index(names="row")
-    events = rows.groupby([CONDITION, PATTERN, Column.GROUP.value])["row"].agg(list).reset_index()
+    events, of_events = _of_events(shown[shown[PATTERN].isin(common)], maps)
     similarity = compare_similarity(
-        np.array([maps[row].mean(axis=0) for row in events["row"]]),
+        of_events,
         patterns=events[PATTERN].tolist(),
         labels=events[CONDITION].tolist(),
         conditions=conditions,
@@ -74,3 +73,22 @@ def compare_patterns(
     sums = sums.T.rename_axis("measure").reset_index()
     sums["difference"] = sums[conditions[1]] - sums[conditions[0]]
     return PatternChange(similarity, sums, tuple(sorted(set.union(*of_condition) - common)))
+
+
+def mean_pattern_maps(frames: pd.DataFrame, maps: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+    """Average the maps of one condition as `compare_patterns` does.
+
+    Returns:
+        The patterns, and the mean map of each (patterns, rows, columns).
+    """
+    shown = frames.reset_index(drop=True)
+    events, of_events = _of_events(shown[shown[PATTERN].ne(NOTHING)], maps)
+    patterns = tuple(sorted(events[PATTERN].unique()))
+    return patterns, np.array([of_events[events[PATTERN].eq(name)].mean(axis=0) for name in patterns])
+
+
+def _of_events(shown: pd.DataFrame, maps: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
+    """The events that show each pattern, and the mean of each one's maps; the index of `shown` says which these are."""
+    rows = shown.reset_index(names="row")
+    events = rows.groupby([CONDITION, PATTERN, Column.GROUP.value])["row"].agg(list).reset_index()
+    return events, np.array([maps[row].mean(axis=0) for row in events["row"]])

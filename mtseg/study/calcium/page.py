@@ -1,0 +1,237 @@
+"""The page of the calcium study."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mtseg.cam.similarity import similarity_sums
+from mtseg.keys import Column
+from mtseg.report.figure import style
+from mtseg.report.page import Section
+from mtseg.report.text import spell, spell_p
+from mtseg.statistics import SEED
+from mtseg.study.calcium.columns import CONDITION
+from mtseg.study.calcium.frames import PreparedFrames
+from mtseg.study.calcium.patterns import PatternChange
+from mtseg.study.page import (
+    BESIDE,
+    SHUFFLED,
+    bars_picture,
+    beside_published,
+    matrix_picture,
+    mean_and_sd,
+    plain,
+    with_interval,
+    write_study,
+)
+
+PAPER_RULE = "right_strongest"
+RULES = {
+    PAPER_RULE: "strongest output is one of the stimulated (the paper's rule)",
+    "exact_match": "exactly the stimulated, at .5",
+    "macro_average_precision": "average precision, mean over labels",
+}
+
+_PUBLISHED_TEST = (".92", ".85")
+"""Before the injection, and three days after."""
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What was found in one condition.
+
+    Attributes:
+        condition: Its name.
+        rows: Table of the frames.
+        rules: See `score_rules`; each frame by networks that did not train on its event, repeats averaged.
+        by_seed: The same of each repeat alone.
+        cells: See `score_cells`.
+        training: See `score_rules`, of the frames that a network was trained on.
+        maps: Of a network that was trained on all frames (frames, rows, columns).
+        similarity: ZNCC of the patterns' mean maps.
+    """
+
+    condition: str
+    rows: pd.DataFrame
+    rules: pd.DataFrame
+    by_seed: pd.DataFrame
+    cells: pd.DataFrame
+    training: pd.DataFrame
+    maps: np.ndarray
+    similarity: pd.DataFrame
+
+
+def write_calcium_page(
+    out: Path,
+    found: Sequence[Findings],
+    frames: PreparedFrames,
+    change: PatternChange | None,
+    *,
+    shuffled: bool,
+    observed: bool,
+) -> Path:
+    """Write tables and page.
+
+    Args:
+        out: The study's folder.
+        found: One or two conditions.
+        frames: What was prepared.
+        change: Of two conditions.
+        shuffled: The labels mean nothing.
+        observed: The labels come from tables of events, not from the movies themselves.
+
+    Returns:
+        The page.
+    """
+    with style():
+        sections = [
+            Section("Beside the published figures", BESIDE, beside_published(_beside(found, change))),
+            Section("Accuracy", _ACCURACY, plain(_all(found, "rules"))),
+            Section("Repeats", _REPEATS, plain(_repeats(found))),
+            *(_cells(one) for one in found),
+            *(_similarity(one) for one in found),
+            Section("Labels", _LABELS, plain(frames.counts)),
+        ]
+        if change is not None:
+            lead = _CHANGE + (
+                f" In one condition only, and left out: {', '.join(change.left_out)}." * bool(change.left_out)
+            )
+            sections.insert(-1, Section("Similarity in both conditions", lead, plain(change.sums)))
+    tables = {name: _all(found, name) for name in ("rules", "by_seed", "cells", "training")}
+    tables |= {f"similarity_{one.condition}": one.similarity.reset_index() for one in found}
+    tables |= {"labels": frames.counts} | ({"similarity_change": change.sums} if change else {})
+    return write_study(
+        out,
+        title="Stimulated cells from single frames",
+        result=" ".join(_result(one) for one in found),
+        n=sum(len(one.rows) for one in found),
+        unit="frames",
+        sections=sections,
+        notes=[*_notes(found, frames, shuffled=shuffled, observed=observed)],
+        tables=tables,
+        command="study calcium",
+    )
+
+
+_ACCURACY = (
+    "Each frame is answered by networks that did not train on its event, the repeats averaged. 95 % intervals over "
+    "events. Chance: a random answer. Majority: always the most frequent label, without looking."
+)
+_REPEATS = "Mean and standard deviation over trainings that differ by chance only."
+_LABELS = "A label in one fold only is never learnt before that fold is answered."
+_CELLS = (
+    "Of the frames that show a cell: how often the strongest output is one of the frame's cells, and how often the "
+    "cell's own output is .5 or more (recall). 95 % intervals over events, none where there are too few."
+)
+_SIMILARITY = (
+    "Grad-CAM at the last feature maps for the strongest output, of a network that was trained on all frames; each map "
+    "divided by its maximum, averaged over an event, then over events. ZNCC of every two patterns; those alike stand "
+    "together."
+)
+_CHANGE = (
+    "The same patterns in both conditions. p of the change of the full sum: events exchanged between the conditions."
+)
+
+
+def _all(found: Sequence[Findings], name: str) -> pd.DataFrame:
+    """A table of all conditions."""
+    return pd.concat([getattr(one, name).assign(**{CONDITION: one.condition}) for one in found], ignore_index=True)
+
+
+def paper_rule(rules: pd.DataFrame) -> dict[Any, Any]:
+    """The row of the paper's rule."""
+    return rules[rules["rule"] == PAPER_RULE].to_dict("records")[0]
+
+
+def _repeats(found: Sequence[Findings]) -> pd.DataFrame:
+    table = _all(found, "by_seed")
+    rows = []
+    for (condition, rule), part in table.groupby([CONDITION, "rule"], sort=False):
+        rows.append({CONDITION: condition, "rule": RULES[str(rule)], "mean ± SD": mean_and_sd(part["value"].tolist())})
+        rows[-1]["repeats"] = part[SEED].nunique()
+    return pd.DataFrame(rows)
+
+
+def _beside(found: Sequence[Findings], change: PatternChange | None) -> Iterator[tuple[str, str, str]]:
+    for place, one in enumerate(found):
+        rule, training = paper_rule(one.rules), paper_rule(one.training)
+        what = f"accuracy by the paper's rule, {one.condition}"
+        here = with_interval(rule["value"], rule["low"], rule["high"])
+        when = ("before the injection", "3 days after it")[place]
+        yield f"{what}: frames not trained on", f"{_PUBLISHED_TEST[place]} ({when})", here
+        yield f"{what}: training frames", "≥ .99", spell(training["value"])
+        yield (
+            f"chance, {one.condition}",
+            "",
+            f"{spell(rule['chance'])}; always the same: {spell(rule['majority'])}",
+        )
+        patterns = len(one.similarity)
+        full = similarity_sums(one.similarity.to_numpy(dtype=float)).full
+        yield (
+            f"sum of the ZNCC matrix, {one.condition}",
+            f"{(208.8, 262.1)[place]} of 109 × 109",
+            f"{spell(full)} of {patterns} × {patterns}",
+        )
+    if change is not None:
+        p = spell_p(change.similarity.p)
+        yield (
+            "change of the sum, patterns of both",
+            "53.3, no test",
+            f"{spell(float(change.similarity.difference))}, p = {p}",
+        )
+
+
+def _cells(one: Findings) -> Section:
+    values = one.cells.rename(columns={PAPER_RULE: "value", f"{PAPER_RULE}_low": "low", f"{PAPER_RULE}_high": "high"})
+    chance = paper_rule(one.rules)["chance"]
+    bars = bars_picture(
+        [*values["cell"]],
+        values,
+        of="share of frames that are right",
+        caption=f"{one.condition}: accuracy of each label by the paper's rule, with 95 % intervals over events.",
+        line=(chance, "chance"),
+    )
+    return Section(f"Cell by cell, {one.condition}", _CELLS, plain(one.cells), [bars])
+
+
+def _similarity(one: Findings) -> Section:
+    names = [*map(str, one.similarity)]
+    sums = similarity_sums(one.similarity.to_numpy(dtype=float))
+    table = pd.DataFrame(
+        [{"full sum": sums.full, "off the diagonal": sums.off_diagonal, "mean": sums.mean, "patterns": sums.n}]
+    )
+    shown = matrix_picture(
+        one.similarity.to_numpy(dtype=float), names, caption=f"{one.condition}: ZNCC between patterns."
+    )
+    return Section(f"Similarity of the maps, {one.condition}", _SIMILARITY, plain(table), [shown])
+
+
+def _result(one: Findings) -> str:
+    rule = paper_rule(one.rules)
+    said = with_interval(rule["value"], rule["low"], rule["high"])
+    return (
+        f"{one.condition}: the strongest output is one of the stimulated in {said} of {rule['n_frames']} frames; "
+        f"chance {spell(rule['chance'])}, always the most frequent label {spell(rule['majority'])}."
+    )
+
+
+def _notes(found: Sequence[Findings], frames: PreparedFrames, *, shuffled: bool, observed: bool) -> Iterator[str]:
+    if shuffled:
+        yield SHUFFLED
+    if not observed:
+        yield (
+            "No table of stimulations was given: a cell counts as stimulated where its own ΔF/F is high. The labels "
+            "come from the pixels that the network sees."
+        )
+    left = ", ".join(f"{count} of {condition}" for condition, count in frames.left_out.items() if count)
+    if left:
+        yield f"Frames left out, which show rare cells only or lie in no event: {left}."
+    if frames.dropped:
+        yield f"{len(frames.dropped)} cells have too few events to be labels."
+    events = {one.condition: one.rows[Column.GROUP].nunique() for one in found}
+    if min(events.values()) < 100:
+        yield f"Few events ({', '.join(f'{n} of {c}' for c, n in events.items())}): the intervals are rough."

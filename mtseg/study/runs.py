@@ -1,0 +1,103 @@
+"""What studies have in common: settings that stay, trainings, maps of every picture, and labels that mean nothing."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from mtseg.bundle import explain
+from mtseg.data import read_cohort, write_cohort
+from mtseg.errors import InputError
+from mtseg.experiment import run_experiment
+from mtseg.files import alone_in, replacing
+from mtseg.keys import Column, File
+from mtseg.study.pictures import read_picture
+
+SETTINGS = "settings.json"
+"""What a study's folder was made with."""
+
+
+@contextmanager
+def study_folder(out: str | PathLike, settings: Mapping[str, Any]) -> Iterator[Path]:
+    """Keep other processes out of a study's folder, and what was made with other settings apart.
+
+    Args:
+        out: The folder; made if absent.
+        settings: All that decides what the study computes; paths as they are.
+
+    Raises:
+        InputError: The folder holds a study with other settings, or another process is in it.
+    """
+    out = Path(out).absolute()
+    known = json.loads(json.dumps(settings, default=str))
+    with alone_in(out):
+        path = out / SETTINGS
+        before = json.loads(path.read_text()) if path.is_file() else known
+        if changed := [key for key in {**known, **before} if known.get(key) != before.get(key)]:
+            raise InputError(f"{out}: was begun with another {', '.join(changed)}. Choose another --out")
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(known, indent=2) + "\n")
+        yield out
+
+
+def train_variants(out: Path, *, cluster: str | None, cohort: Path, **spec: Any) -> Path:
+    """Do what is missing of an experiment.
+
+    Args:
+        out: Its folder; its file lies beside it, for `mtseg experiment`.
+        cluster: See `mtseg.experiment.run_experiment`.
+        cohort: The table.
+        **spec: The other keys of the file, see `mtseg.experiment.spec.read_spec`.
+    """
+    file = out.with_suffix(".yaml")
+    with replacing(file) as temporary:
+        given = {"cohort": os.path.relpath(cohort, file.parent), **spec}
+        temporary.write_text(yaml.safe_dump(given, sort_keys=False))
+    run_experiment(file, out=out, cluster=cluster)
+    return out
+
+
+def map_pictures(run: Path, *, cohort: Path, out: Path, weights: Sequence[Path] = (), **options: Any) -> Path:
+    """Explain all pictures of a table, unless that is done; see `mtseg.bundle.explain`. Nothing is drawn."""
+    if not (out / File.EXPLANATIONS_SUMMARY).is_file():
+        explain(str(run), cohort=cohort, out=out, weights=weights, pictures=False, **options)
+    return out
+
+
+def shuffle_labels(table: Path, *, label: str, by: str, seed: int) -> Path:
+    """Write a table in which labels mean nothing: exchanged between persons (or events).
+
+    What a study finds on it is what it finds where there is nothing to find.
+
+    Args:
+        table: A cohort's.
+        label: Column that is exchanged.
+        by: Column of what keeps its label whole; of several labels the first is its.
+        seed: Of the exchange.
+
+    Returns:
+        A table beside the other one.
+    """
+    cohort = read_cohort(table)
+    first = cohort.table.groupby(by, sort=True)[label].first()
+    exchanged = pd.Series(np.random.default_rng(seed).permutation(first.to_numpy()), first.index)
+    path = table.with_name(f"{table.stem}_shuffled.tsv")
+    write_cohort(cohort.table.assign(**{label: cohort.table[by].map(exchanged)}), path)
+    return path
+
+
+def trained_run(experiment: Path, *, variant: str, fold: int, seed: int) -> Path:
+    """The folder of one of an experiment's trainings."""
+    return experiment / "runs" / variant / f"fold{fold}" / f"seed{seed}" / "run"
+
+
+def read_maps(folder: Path, table: pd.DataFrame) -> np.ndarray:
+    """Read the maps of a table's pictures, each divided by its maximum, (pictures, rows, columns) float32."""
+    return np.stack([read_picture(folder / f"{name}_cam_normalised.nii.gz") for name in table[Column.SUBJECT]])
