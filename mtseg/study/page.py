@@ -91,7 +91,7 @@ def bars_picture(
     axes.vlines(np.flatnonzero(known), values["low"][known], values["high"][known], color="0.2", lw=1.6)
     if line:
         axes.axhline(line[0], color="0.45", lw=1, ls="--", label=line[1])
-        axes.legend(loc="upper right")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0))
     axes.set(ylim=(0, 1.05), ylabel=of)
     axes.set_xticks(range(len(names)), names)
     return picture(figure, caption=caption)

@@ -13,7 +13,7 @@ from mtseg.data.folds import split_cohort
 from mtseg.errors import Problem, ProblemsError
 from mtseg.keys import Column
 from mtseg.study.calcium.cells import Cells, near_cells
-from mtseg.study.calcium.columns import CONDITION, FRAME, NOTHING, PATTERN, STIMULATED
+from mtseg.study.calcium.columns import CONDITION, FRAME, NOTHING, STIMULATED
 from mtseg.study.calcium.recordings import Recording, read_recordings
 from mtseg.study.pictures import save_picture
 
@@ -75,7 +75,7 @@ def prepare_frames(
 
     Returns:
         Where the tables are, and what is in them. Their columns: participant_id (before_f0012), frame (the picture),
-        stimulated, pattern (the same), condition, group (the event, before_e003), slice_axial (0) and fold.
+        stimulated, condition, group (the event, before_e003), slice_axial (0) and fold.
 
     Raises:
         ProblemsError: With all that is wrong with the movies, the cells and the tables of events; or, if these are
@@ -130,7 +130,6 @@ def _table(recording: Recording, labels: Sequence[str]) -> pd.DataFrame:
             Column.SUBJECT.value: ids,
             FRAME: [f"{FOLDER}/{name}.nii.gz" for name in ids],
             STIMULATED: stimulated,
-            PATTERN: stimulated,
             CONDITION: condition,
             Column.GROUP.value: f"{condition}_" + frames["event"],
             Column.SLICE_AXIAL.value: 0,

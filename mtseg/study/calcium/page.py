@@ -90,7 +90,7 @@ def write_calcium_page(
     with style():
         sections = [
             Section("Beside the published figures", BESIDE, beside_published(_beside(found, change))),
-            Section("Accuracy", _ACCURACY, plain(_all(found, "rules"))),
+            Section("Accuracy", _ACCURACY, plain(_accuracy(found))),
             Section("Repeats", _REPEATS, plain(_repeats(found))),
             *(_cells(one) for one in found),
             *(_similarity(one) for one in found),
@@ -128,9 +128,9 @@ _CELLS = (
     "cell's own output is .5 or more (recall). 95 % intervals over events, none where there are too few."
 )
 _SIMILARITY = (
-    "Grad-CAM at the last feature maps for the strongest output, of a network that was trained on all frames; each map "
+    "HiResCAM at the last feature maps for the strongest output, of a network that was trained on all frames; each map "
     "divided by its maximum, averaged over an event, then over events. ZNCC of every two patterns; those alike stand "
-    "together."
+    "together. (The paper's Grad-CAM weighs a channel alike at all places, but this network's last layer knows places.)"
 )
 _CHANGE = (
     "The same patterns in both conditions. p of the change of the full sum: events exchanged between the conditions."
@@ -140,6 +140,12 @@ _CHANGE = (
 def _all(found: Sequence[Findings], name: str) -> pd.DataFrame:
     """A table of all conditions."""
     return pd.concat([getattr(one, name).assign(**{CONDITION: one.condition}) for one in found], ignore_index=True)
+
+
+def _accuracy(found: Sequence[Findings]) -> pd.DataFrame:
+    table = _all(found, "rules").rename(columns={"low": "value_low", "high": "value_high"})
+    first = [CONDITION, "rule"]
+    return table.assign(rule=table["rule"].map(RULES))[[*first, *(name for name in table if name not in first)]]
 
 
 def paper_rule(rules: pd.DataFrame) -> dict[Any, Any]:

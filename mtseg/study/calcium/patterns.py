@@ -8,7 +8,7 @@ import pandas as pd
 from mtseg.cam.similarity import SimilarityChange, compare_similarity, similarity_sums
 from mtseg.errors import InputError
 from mtseg.keys import Column
-from mtseg.study.calcium.columns import CONDITION, NOTHING, PATTERN
+from mtseg.study.calcium.columns import CONDITION, NOTHING, STIMULATED
 
 MEASURES = ("full_sum", "off_diagonal_sum", "mean")
 """Of a similarity matrix, see `mtseg.cam.similarity.Sums`."""
@@ -42,7 +42,7 @@ def compare_patterns(
     independent then, which makes p somewhat too small.
 
     Args:
-        frames: One row per map: condition, pattern, group (the event), as `prepare_frames` writes them.
+        frames: One row per map: condition, stimulated (the pattern), group (the event), as of `prepare_frames`.
         maps: One per frame (frames, rows, columns), any unit.
         conditions: Second minus first is the difference.
         mask: Bool (rows, columns): pixels that count; by default all.
@@ -53,15 +53,15 @@ def compare_patterns(
     if len(maps) != len(frames):
         raise InputError(f"{len(maps)} maps for {len(frames)} frames: give every frame one")
     shown = frames.reset_index(drop=True)
-    shown = shown[shown[PATTERN].ne(NOTHING)]
-    of_condition = [set(shown.loc[shown[CONDITION].eq(condition), PATTERN]) for condition in conditions]
+    shown = shown[shown[STIMULATED].ne(NOTHING)]
+    of_condition = [set(shown.loc[shown[CONDITION].eq(condition), STIMULATED]) for condition in conditions]
     common = set.intersection(*of_condition)
     if len(common) < 2:
         raise InputError(f"{len(common)} patterns are in both {' and '.join(conditions)}: two are needed at least")
-    events, of_events = _of_events(shown[shown[PATTERN].isin(common)], maps)
+    events, of_events = _of_events(shown[shown[STIMULATED].isin(common)], maps)
     similarity = compare_similarity(
         of_events,
-        patterns=events[PATTERN].tolist(),
+        patterns=events[STIMULATED].tolist(),
         labels=events[CONDITION].tolist(),
         conditions=conditions,
         mask=mask,
@@ -82,13 +82,13 @@ def mean_pattern_maps(frames: pd.DataFrame, maps: np.ndarray) -> tuple[tuple[str
         The patterns, and the mean map of each (patterns, rows, columns).
     """
     shown = frames.reset_index(drop=True)
-    events, of_events = _of_events(shown[shown[PATTERN].ne(NOTHING)], maps)
-    patterns = tuple(sorted(events[PATTERN].unique()))
-    return patterns, np.array([of_events[events[PATTERN].eq(name)].mean(axis=0) for name in patterns])
+    events, of_events = _of_events(shown[shown[STIMULATED].ne(NOTHING)], maps)
+    patterns = tuple(sorted(events[STIMULATED].unique()))
+    return patterns, np.array([of_events[events[STIMULATED].eq(name)].mean(axis=0) for name in patterns])
 
 
 def _of_events(shown: pd.DataFrame, maps: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
     """The events that show each pattern, and the mean of each one's maps; the index of `shown` says which these are."""
     rows = shown.reset_index(names="row")
-    events = rows.groupby([CONDITION, PATTERN, Column.GROUP.value])["row"].agg(list).reset_index()
+    events = rows.groupby([CONDITION, STIMULATED, Column.GROUP.value])["row"].agg(list).reset_index()
     return events, np.array([maps[row].mean(axis=0) for row in events["row"]])

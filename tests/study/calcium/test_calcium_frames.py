@@ -45,7 +45,6 @@ def test_both_routes_find_what_is_true(phantom, tmp_path, given):
     wanted = {f: expected_cells(phantom, f) for f in range(60) if not given or phantom.cells_in(f) or f < 16}
     wanted = {frame: cells for frame, cells in wanted.items() if cells}
     assert dict(zip(frames, table["stimulated"], strict=True)) == wanted
-    assert table["pattern"].equals(table["stimulated"])
     assert set(table["condition"]) == {"before"}
     assert set(table["slice_axial"]) == {0}
     assert table["group"].str.startswith("before_s" if given else "before_e").sum() == (26 if given else len(table))

@@ -25,7 +25,7 @@ def study(*, shared):
     rows += [("before", "none", "before_pause"), ("before", "c09", "before_once")]
     maps += [rng.normal(0, 1, (12, 10)) for _ in range(2)]
     mix = rng.permutation(len(rows))
-    frames = pd.DataFrame([rows[i] for i in mix], columns=["condition", "pattern", "group"], index=mix)
+    frames = pd.DataFrame([rows[i] for i in mix], columns=["condition", "stimulated", "group"], index=mix)
     return frames, np.array(maps)[mix]
 
 
@@ -36,7 +36,7 @@ def test_matrices_and_sums():
     assert found.left_out == ("c09",)
     for condition, matrix in zip(CONDITIONS, (found.similarity.first, found.similarity.second), strict=True):
         means = [
-            maps[(frames["condition"].eq(condition) & frames["pattern"].eq(pattern)).to_numpy()].mean(axis=0)
+            maps[(frames["condition"].eq(condition) & frames["stimulated"].eq(pattern)).to_numpy()].mean(axis=0)
             for pattern in found.similarity.patterns
         ]
         np.testing.assert_allclose(matrix, zncc(np.array(means)), atol=1e-9)
@@ -55,7 +55,7 @@ def test_every_event_weighs_the_same():
     frames = pd.DataFrame(
         [("before", "a", "e1")] * 3
         + [("before", "a", "e2"), ("before", "b", "e3"), ("after", "a", "e4"), ("after", "b", "e5")],
-        columns=["condition", "pattern", "group"],
+        columns=["condition", "stimulated", "group"],
     )
     maps = np.random.default_rng(1).normal(size=(7, 6, 5))
     found = compare_patterns(frames, maps, conditions=CONDITIONS)
@@ -75,7 +75,7 @@ def test_only_masked_pixels_count():
 
 def test_a_pattern_without_attention_is_nan():
     frames, maps = study(shared=0)
-    maps[(frames["condition"].eq("after") & frames["pattern"].eq("c01")).to_numpy()] = 0
+    maps[(frames["condition"].eq("after") & frames["stimulated"].eq("c01")).to_numpy()] = 0
     found = compare_patterns(frames, maps, conditions=CONDITIONS)
     assert np.isnan(found.similarity.second[1]).all()
     assert np.isfinite(found.sums.drop(columns="measure").to_numpy()).all()
