@@ -54,6 +54,82 @@ def calcium(
     typer.echo(page)
 
 
+@app.command()
+def attention_branch(
+    table: Annotated[Path, typer.Argument(help="Table with a row per slice.")],
+    images: Annotated[Path, typer.Option(help="Folder of the slices (PNG, TIFF, JPEG), named as in the table.")],
+    masks: Annotated[Path, typer.Option(help="Folder of masks of where to look, with the same names.")],
+    label: Annotated[str, typer.Option(help="Column of two classes, or of numbers to halve at the patients' median.")],
+    out: Out,
+    name: Annotated[str, typer.Option(help="Column of the slices' names.")] = "slice",
+    patient: Annotated[str, typer.Option(help="Column that says whose a slice is.")] = "patient",
+    architecture: Annotated[str, typer.Option(help="Backbone.")] = "resnet18",
+    weights: Annotated[
+        str | None, typer.Option(help="Learned weights to begin with: torchvision's name, or a file.")
+    ] = None,
+    quick: Quick = False,
+    repeats: Repeats = None,
+    shuffle_labels: Shuffle = False,
+    cluster: Cluster = None,
+) -> None:
+    """Attention branch networks on slices, taught where to look, by two losses: slices, patients, maps."""
+    from mtseg.study.attention_branch.slices import Slices
+    from mtseg.study.attention_branch.study import run_attention_branch
+
+    log_to_terminal()
+    page = run_attention_branch(
+        Slices(table=table, images=images, masks=masks, name=name, patient=patient, label=label),
+        out=out,
+        architecture=architecture,
+        weights=weights,
+        quick=quick,
+        repeats=repeats,
+        shuffled=shuffle_labels,
+        cluster=cluster,
+    )
+    typer.echo(page)
+
+
+@app.command()
+def motor_learning(
+    table: Annotated[Path, typer.Argument(help="Cohort table with a row per person.")],
+    label: Annotated[str, typer.Option(help="Column of two classes, or of numbers to halve at their median.")],
+    modality: Annotated[list[str], typer.Option(help="Column of 3D images; once for each of several.")],
+    out: Out,
+    positive: Annotated[str | None, typer.Option(help="Class that is explained; else the second one.")] = None,
+    atlas: Annotated[Path | None, typer.Option(help="Regions (NIfTI, names beside it) in the images' space.")] = None,
+    slices: Annotated[
+        str | None, typer.Option(help="FIRST:LAST[:STEP], axial, counted from 0 below; else all with brain.")
+    ] = None,
+    folds: Annotated[int | None, typer.Option(min=2, help="Into which persons are divided.")] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Learned weights to begin with: torchvision's name, or a file.")
+    ] = None,
+    quick: Quick = False,
+    repeats: Repeats = None,
+    shuffle_labels: Shuffle = False,
+    cluster: Cluster = None,
+) -> None:
+    """Which of two classes, from axial slices of each modality; in which regions the networks look, by class."""
+    from mtseg.study.motor_learning.persons import Given
+    from mtseg.study.motor_learning.study import run_motor_learning
+    from mtseg.study.motor_learning.volumes import read_range
+
+    log_to_terminal()
+    asked = read_range(slices) if slices else None
+    page = run_motor_learning(
+        Given(table=table, label=label, modalities=tuple(modality), positive=positive, atlas=atlas, slices=asked),
+        out=out,
+        folds=folds,
+        weights=weights,
+        quick=quick,
+        repeats=repeats,
+        shuffled=shuffle_labels,
+        cluster=cluster,
+    )
+    typer.echo(page)
+
+
 def _named(pairs: list[str], option: str) -> dict[str, Path]:
     """{"before": FILE} of "before=FILE"."""
     wrong = [pair for pair in pairs if not all(pair.partition("="))]

@@ -136,6 +136,14 @@ def test_a_group_counts_once_towards_a_class(study):
     assert counts == ["1", "1"]
 
 
+def test_columns_that_nobody_predicts_are_no_classes(study):
+    """A column of patients' names would be a note for every one of them."""
+    study.cells("fold", "0", "0", "1")
+    study.cells("group", "", "", "")
+    assert [line for line in study.lines(folds=3) if "sex: class 'F'" in line]
+    assert not [line for line in study.lines(heads=(), folds=3) if "class" in line]
+
+
 def test_needed_columns_are_all_named(study):
     study.table = study.table[["participant_id", "t1", "sex"]].assign(t1=["n/a"] * 3)
     cohort = study.read()

@@ -36,7 +36,7 @@ def check_cohort(
     *,
     sequences: Sequence[str] | None = None,
     structures: Structures | None = None,
-    heads: Sequence[Head] = (),
+    heads: Sequence[Head] | None = None,
     folds: int | None = None,
     deep: bool = False,
     images_only: bool = False,
@@ -47,7 +47,8 @@ def check_cohort(
         cohort: The table and its files.
         sequences: Columns that will be used, the first one's grid is the subject's; by default all image columns.
         structures: What the masks should hold; a mask column that is absent is noted.
-        heads: What will be predicted; every cell must be theirs, and a column that is absent is noted.
+        heads: What will be predicted; every cell must be theirs, and a column that is absent is noted. None: not known,
+            so all columns that look like classes are checked.
         folds: Number of folds planned; by default those in the table. Classes too rare for them are reported.
         deep: Also read all voxels. Without it only headers and file sizes are looked at.
         images_only: Check what a prediction uses, ids and sequences, and no masks, targets, folds, groups or sites.
@@ -60,7 +61,7 @@ def check_cohort(
         unused = {*Column} - {Column.SUBJECT, *STRETCH, *SLICES}
         cohort = replace(cohort, table=cohort.table.drop(columns=unused, errors="ignore"), targets=())
     wanted = tuple(cohort.sequences if sequences is None else sequences)
-    problems = check_table(cohort, sequences=wanted, structures=structures, heads=heads)
+    problems = check_table(cohort, sequences=wanted, structures=structures, heads=heads or ())
     problems += check_folds(cohort)
     problems += check_targets(cohort, heads=heads, folds=folds)
     problems += check_slices(cohort)

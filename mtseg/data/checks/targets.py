@@ -13,13 +13,13 @@ MANY_CLASSES = 10
 """Without a head, a column with more distinct values than this is taken for a number or free text."""
 
 
-def check_targets(cohort: Cohort, *, heads: Sequence[Head], folds: int | None) -> list[Problem]:
-    """Check the heads' columns, or all that look like classes if no head is given. See `check_cohort`."""
-    present = [head for head in heads if head.name in cohort.table]
+def check_targets(cohort: Cohort, *, heads: Sequence[Head] | None, folds: int | None) -> list[Problem]:
+    """Check the heads' columns, or all that look like classes if it is not known which will be predicted."""
+    present = [head for head in heads or () if head.name in cohort.table]
     problems = [problem for head in present for problem in _cells(cohort.table, head)]
     folds = folds or (cohort.table[Column.FOLD].nunique() if Column.FOLD in cohort.table else 0)
     if folds:
-        for head in present or _guessed(cohort):
+        for head in _guessed(cohort) if heads is None else present:
             problems += _rare_classes(cohort.table, head, folds)
     return problems
 

@@ -1,0 +1,154 @@
+"""`mtseg study attention-branch`: what is it, with attention taught by a mask, by two losses."""
+
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mtseg.data import read_cohort
+from mtseg.files import read_table
+from mtseg.keys import Column, File
+from mtseg.statistics import VARIANT
+from mtseg.study.attention_branch.page import Findings, write_attention_page
+from mtseg.study.attention_branch.slices import DIAGNOSIS, Slices, prepare_slices
+from mtseg.study.attention_branch.tables import PATIENT, SLICE, diagnosis_table, matched_table, one_row_each
+from mtseg.study.runs import map_pictures, shuffle_labels, study_folder, train_variants
+from mtseg.tasks import Head, Kind
+
+BUNDLE = "attention_branch_2d"
+BASELINE, SWITCHED = "baseline", "switched"
+
+_ALPHA = {"_target_": "mtseg.losses.Schedule", "start": 0.9, "end": 0.1}
+GAMMAS = (0.01, 0.1, 1.0, 10.0)
+"""Weights of the map's loss that the baseline chooses from: the source does not give its own."""
+
+REPEATS, QUICK_REPEATS, SIZE, QUICK_SIZE, FOLDS = 3, 1, 224, 96, 3
+QUICK = {"epochs": 8, "val_interval": 8}
+MAPS = ("attention", "gradcam")
+
+
+def run_attention_branch(
+    given: Slices,
+    *,
+    out: str | PathLike,
+    architecture: str = "resnet18",
+    weights: str | None = None,
+    quick: bool = False,
+    repeats: int | None = None,
+    shuffled: bool = False,
+    cluster: str | None = None,
+) -> Path:
+    """Train attention branch networks by two losses on the same folds of patients, and compare slices and patients.
+
+    What is finished in the folder is kept.
+
+    Args:
+        given: The slices.
+        out: Output folder, see the reference of studies.
+        architecture: One of `mtseg.networks.backbones.ARCHITECTURES`.
+        weights: Learned weights to start from, see `mtseg.networks.pretrained.read_weights`.
+        quick: Small pictures, few epochs, one repeat, and the baseline's weight of the map fixed at 1.
+        repeats: Trainings that differ by chance only; by default 3, quick 1.
+        shuffled: Exchange the diagnoses between patients: the study of nothing.
+        cluster: Where the trainings are executed, see `mtseg.experiment.run_experiment`.
+
+    Returns:
+        The page.
+
+    Raises:
+        InputError: Something is wrong with the input, or the folder holds another study.
+    """
+    repeats = repeats or (QUICK_REPEATS if quick else REPEATS)
+    settings = {name: str(value) for name, value in vars(given).items()} | {
+        "architecture": architecture,
+        "weights": weights,
+        "quick": quick,
+        "repeats": repeats,
+        "shuffled": shuffled,
+    }
+    with study_folder(out, settings) as folder:
+        size = QUICK_SIZE if quick else SIZE
+        table, classes = prepare_slices(given, out=folder / "data", size=size, folds=FOLDS)
+        if shuffled:
+            table = shuffle_labels(table, label=DIAGNOSIS, by="patient", seed=0)
+        common: dict[str, Any] = {
+            "architecture": architecture,
+            "pretrained": weights,
+            "heads": {DIAGNOSIS: {"classes": [*classes]}},
+            "patch_size": [size, size],
+            **(QUICK if quick else {}),
+        }
+        experiment = train_variants(
+            folder / "experiment",
+            cluster=cluster,
+            cohort=table,
+            bundle=BUNDLE,
+            settings=common,
+            variants={BASELINE: baseline(quick=quick), SWITCHED: {"loss_weights": _switched()}},
+            seeds=[*range(repeats)],
+            primary=["accuracy", "auc"],
+            average_by="patient",
+        )
+        head = Head(DIAGNOSIS, Kind.CLASSES, classes)
+        maps = pd.concat([_maps(folder, experiment, table, variant) for variant in (BASELINE, SWITCHED)])
+        found = _findings(experiment, table, head, maps)
+        return write_attention_page(folder, found, table=table, head=head, shuffled=shuffled, weights=weights)
+
+
+def baseline(*, quick: bool) -> dict[str, Any]:
+    """Settings of the usual loss, whose weight of the map is chosen among `GAMMAS`, or in a quick study 1."""
+    options = {
+        f"gamma{gamma:g}": {"loss_weights": {"attention": 1.0, "perception": 1.0, "map": gamma}} for gamma in GAMMAS
+    }
+    if quick:
+        return options["gamma1"]
+    return {"choose": {"task": DIAGNOSIS, "metric": "auc", "options": options}}
+
+
+def _switched() -> dict[str, Any]:
+    return {"_target_": "mtseg.losses.switched", "alpha": _ALPHA}
+
+
+def _findings(experiment: Path, table: Path, head: Head, maps: pd.DataFrame) -> Findings:
+    """Tables of slices and patients by both losses."""
+    persons = read_cohort(table).table.set_index(Column.SUBJECT.value)["patient"].astype(str)
+    whose = {SLICE: persons, PATIENT: pd.Series({name: name for name in persons})}
+    text = [f"{DIAGNOSIS}_target", f"{DIAGNOSIS}_predicted"]
+    rows = {
+        level: one_row_each(read_table(experiment / file, text=text), head)
+        for level, file in ((SLICE, "images.tsv"), (PATIENT, File.CASES))
+    }
+    diagnoses = [
+        diagnosis_table(cases, level=level, persons=whose[level], head=head).assign(**{VARIANT: variant})
+        for level, of in rows.items()
+        for variant, cases in of.items()
+    ]
+    matched = [
+        matched_table(of[SWITCHED], of[BASELINE], level=level, persons=whose[level], head=head)
+        for level, of in rows.items()
+    ]
+    return Findings(
+        diagnoses=pd.concat(diagnoses, ignore_index=True),
+        matched=pd.concat(matched, ignore_index=True),
+        comparisons=read_table(experiment / "comparisons.tsv"),
+        overlap=read_table(experiment / "variants.tsv").query(
+            "task == 'seg' and metric == 'dice_mean' and fold == 'all'"
+        ),
+        maps=maps,
+        persons=persons,
+    )
+
+
+def _maps(folder: Path, experiment: Path, table: Path, variant: str) -> pd.DataFrame:
+    """Explain each slice by the network of the first repeat that did not see its patient; where the maps are."""
+    cohort, found = read_cohort(table).table, []
+    for fold in sorted(cohort[Column.FOLD].unique()):
+        (run,) = sorted(experiment.glob(f"runs/{variant}*/fold{fold}/seed0/run"))
+        for method in MAPS:
+            out = folder / "maps" / variant / f"fold{fold}" / method
+            map_pictures(run, cohort=table, out=out, fold=int(fold), method=method)
+            rows = read_table(out / File.EXPLANATIONS)
+            files = [str(out / f"{name}_cam.nii.gz") for name in rows[Column.SUBJECT]]
+            found.append(rows.assign(**{VARIANT: variant, "method": method, "file": files}))
+    return pd.concat(found, ignore_index=True)

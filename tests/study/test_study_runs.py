@@ -1,0 +1,52 @@
+"""What studies have in common."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from mtseg.data import read_cohort
+from mtseg.errors import InputError
+from mtseg.study.runs import shuffle_labels, study_folder
+
+
+def test_a_folder_goes_on_with_the_same_settings_only(tmp_path):
+    with study_folder(tmp_path / "study", {"repeats": 2, "table": tmp_path / "a.tsv"}) as folder:
+        assert json.loads((folder / "settings.json").read_text())["repeats"] == 2
+        with (
+            pytest.raises(InputError, match="another process"),
+            study_folder(tmp_path / "study", {"repeats": 2, "table": tmp_path / "a.tsv"}),
+        ):
+            pass
+    with study_folder(tmp_path / "study", {"repeats": 2, "table": tmp_path / "a.tsv"}):
+        pass
+    with (
+        pytest.raises(InputError, match="was begun with another repeats, quick"),
+        study_folder(tmp_path / "study", {"repeats": 3, "table": tmp_path / "a.tsv", "quick": True}),
+    ):
+        pass
+
+
+def test_shuffled_labels_stay_whole_within_a_person(tmp_path):
+    nib.save(nib.Nifti1Image(np.zeros((2, 2, 1), np.float32), np.eye(4)), tmp_path / "a.nii.gz")
+    rows = [
+        {
+            "participant_id": f"p{person}s{k}",
+            "ct": "a.nii.gz",
+            "patient": f"p{person}",
+            "sex": "F" if person < 5 else "M",
+        }
+        for person in range(12)
+        for k in range(3)
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "table.tsv", sep="\t", index=False)
+    path = shuffle_labels(tmp_path / "table.tsv", label="sex", by="patient", seed=0)
+    before, after = (read_cohort(p).table for p in (tmp_path / "table.tsv", path))
+    assert after.groupby("patient")["sex"].nunique().max() == 1
+    of_patients = [table.groupby("patient")["sex"].first() for table in (before, after)]
+    assert sorted(of_patients[0]) == sorted(of_patients[1])
+    assert (of_patients[0] != of_patients[1]).any()
+    assert (before["ct"] == after["ct"]).all()
+    assert path.name == "table_shuffled.tsv"
