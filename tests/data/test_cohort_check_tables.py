@@ -113,7 +113,7 @@ def test_cells_that_a_head_cannot_encode(study, head, column, expected):
     assert line.startswith(f"c: sex: {expected}")
 
 
-@pytest.mark.parametrize("heads", [[], [SEX]])
+@pytest.mark.parametrize("heads", [None, [SEX]])
 def test_classes_rarer_than_folds_are_noted(study, heads):
     note = "note sex: class 'M' has too few subjects or groups for 2 folds: 1. Some folds cannot be scored for it: use"
     assert study.lines(heads=heads) == []

@@ -30,6 +30,12 @@ PUBLISHED = {
 
 EXAMPLES = 4
 
+_AGREEMENT = {
+    "energy_inside_reference": "energy inside",
+    "mask_share_reference": "mask share",
+    "pointing_reference": "highest point inside",
+}
+
 
 @dataclass(frozen=True, eq=False)
 class Findings:
@@ -123,7 +129,7 @@ def _pooled(diagnoses: pd.DataFrame) -> pd.DataFrame:
 def _by_fold(diagnoses: pd.DataFrame) -> pd.DataFrame:
     folds = diagnoses[diagnoses["fold"] != ALL]
     wide = folds.pivot_table(index=[LEVEL, VARIANT, "measure"], columns="fold", values="value", sort=False)
-    return wide.rename(columns="fold {}".format).reset_index()
+    return wide.rename(columns="fold {}".format, index=METRICS).reset_index()
 
 
 def _compared(comparisons: pd.DataFrame) -> pd.DataFrame:
@@ -139,21 +145,21 @@ def _compared(comparisons: pd.DataFrame) -> pd.DataFrame:
 
 
 def _agreement(found: Findings) -> pd.DataFrame:
-    measures = ["energy_inside_reference", "mask_share_reference", "pointing_reference"]
     tables = []
     for (variant, method), part in found.maps.groupby([VARIANT, "method"], sort=False):
-        persons = part[measures].groupby(part[Column.SUBJECT].map(found.persons)).mean()
+        measures = part[[*_AGREEMENT]].rename(columns=_AGREEMENT)
+        persons = measures.groupby(part[Column.SUBJECT].map(found.persons), sort=False).mean()
         tables.append(means_table(persons).assign(loss=str(variant), map=str(method)))
     dice = found.overlap[found.overlap[SEED].astype(str) == ALL]
     for row in dice.to_dict("records"):
         about = {
-            "measure": "dice of the attention map at .5",
+            "metric": "Dice of the map cut at .5",
             **{name: row[name] for name in ("value", "low", "high", "n")},
         }
         tables.append(pd.DataFrame([about | {"loss": str(row[VARIANT]), "map": "attention"}]))
     table = pd.concat(tables, ignore_index=True)
-    table = table.rename(columns={"low": "value_low", "high": "value_high"})
-    return table[["loss", "map", *(name for name in table if name not in ("loss", "map"))]]
+    table = table.rename(columns={"metric": "measure", "low": "value_low", "high": "value_high"})
+    return table[["loss", "map", "measure", "value", "value_low", "value_high", "n"]]
 
 
 def _beside(diagnoses: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
@@ -196,6 +202,8 @@ def _examples(maps: pd.DataFrame, table: Path, head: Head) -> Picture:
     figure = Figure(figsize=(1.9 * (1 + len(kinds)), 2.1 * len(chosen)))
     grid = figure.subplots(len(chosen), 1 + len(kinds), squeeze=False)
     files = maps.set_index([VARIANT, "method", Column.SUBJECT.value])["file"]
+    for axes, kind in zip(grid[0], [None, *kinds], strict=True):
+        axes.set_title("slice" if kind is None else f"{kind[0]}\n{kind[1]}")
     for axes, row in zip(grid, chosen.to_dict("records"), strict=True):
         shown, mask = read_picture(row[IMAGE]), read_picture(row[Column.MASK])
         for place, (one, kind) in enumerate(zip(axes, [None, *kinds], strict=True)):
@@ -209,8 +217,6 @@ def _examples(maps: pd.DataFrame, table: Path, head: Head) -> Picture:
                 # An attention map is a probability; a Grad-CAM has a unit of its own.
                 top = 1.0 if kind[1] == "attention" else max(float(np.max(cam)), 1e-9)
                 one.imshow(cam, cmap="inferno", alpha=0.55, vmin=0, vmax=top)
-            if axes is grid[0]:
-                one.set_title("slice" if kind is None else f"{kind[0]}\n{kind[1]}")
             if not place:
                 one.set_ylabel(f"{row[Column.SUBJECT]}\n{row[DIAGNOSIS]}")
     caption = (
