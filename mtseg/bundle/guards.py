@@ -18,6 +18,20 @@ from mtseg.keys import File
 MAY_DIFFER = ("cohort", "output", "resume")
 """Settings that may change between a training and its continuation: where things lie now."""
 
+RECIPE = (
+    "device",
+    "tasks",
+    "data",
+    "prepare",
+    "loss",
+    "augment",
+    "train",
+    "validate",
+    "initialize",
+    "run",
+)
+"""Settings that a bundle takes from the shared recipe, which may have been mended since a training was finished."""
+
 
 @contextmanager
 def refusable(out: Path) -> Iterator[None]:
@@ -49,11 +63,21 @@ def check_mirror(folder: Path, mirror: bool, *, weights: Sequence[Path]) -> None
         raise InputError("--mirror: this network was trained without mirroring (mirror: false), so it cannot be used")
 
 
-def check_unchanged(config: Mapping[str, Any], out: Path) -> None:
-    """Compare with the settings (MONAI's own command leaves none) and the subjects that the training began with."""
+def check_unchanged(config: Mapping[str, Any], out: Path, *, finished: bool = False) -> None:
+    """Compare with the settings (MONAI's own command leaves none) and the subjects that the training began with.
+
+    Args:
+        config: The settings now.
+        out: Folder of the training.
+        finished: Nothing will be added to it, so the recipe may be another one.
+
+    Raises:
+        InputError: Something else has changed.
+    """
+    may_differ = (*MAY_DIFFER, *(RECIPE if finished else ()))
     before = out / "configs" / "train.yaml"
     old = yaml.safe_load(before.read_text()) if before.is_file() else config
-    changed = [key for key in {**config, **old} if key not in MAY_DIFFER and config.get(key) != old.get(key)]
+    changed = [key for key in {**config, **old} if key not in may_differ and config.get(key) != old.get(key)]
     if changed:
         raise InputError(
             f"{before}: the training began with another {', '.join(changed)}. Resume with the options it began with"

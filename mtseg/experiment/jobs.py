@@ -141,7 +141,7 @@ def check_job(job: Job) -> None:
     config = training_config(
         job.bundle, cohort=_table(job), out=run, fold=job.held_out[0], seed=job.seed, settings=job.settings
     )
-    check_unchanged(config, run)
+    check_unchanged(config, run, finished=job.finished)
 
 
 def run_job(job: Job) -> Outcome:

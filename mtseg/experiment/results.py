@@ -1,5 +1,6 @@
 """From finished runs to the tables of an experiment."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -39,7 +40,7 @@ class Results:
     """Tables of an experiment, each written to a file of its name.
 
     Attributes:
-        runs: One row per run: variant, option, folds, seed, status, seconds of training, error.
+        runs: One row per run: variant, option, folds, seed, status, seconds of training, what made it, error.
         cases: One row per variant, seed and subject; subjects are persons where images of a person are averaged.
         images: One row per variant, seed and image, if they are.
         image_variants: `variants` of images, folds pooled and seeds averaged, without intervals, because images of one
@@ -172,6 +173,7 @@ def runs_table(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> pd.DataFrame
             SEED: job.seed,
             "status": "finished" if job.finished else "failed" if errors.get(job) else "not run",
             "training_seconds": _training_seconds(job),
+            "mtseg": _made_by(job),
             "error": (errors.get(job) or "").strip().rsplit("\n", 1)[-1] or None,
         }
         for job in jobs
@@ -181,6 +183,15 @@ def runs_table(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> pd.DataFrame
 def _training_seconds(job: Job) -> float | None:
     history = job.folder / "run" / File.HISTORY
     return float(read_table(history)["seconds"].iloc[-1]) if history.is_file() else None
+
+
+def _made_by(job: Job) -> str | None:
+    """Version of mtseg that trained it, and the commit of a checkout."""
+    path = job.folder / "run" / File.RUN
+    if not path.is_file():
+        return None
+    run = json.loads(path.read_text())
+    return " ".join(filter(None, (run["versions"]["mtseg"], run["git_commit"])))
 
 
 def _calibrated(

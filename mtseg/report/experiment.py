@@ -103,6 +103,8 @@ def _notes(runs: pd.DataFrame) -> Iterator[str]:
     for row in runs[runs["status"] != "finished"].to_dict("records"):
         what = f"{row[VARIANT]}, fold {row['folds']}, seed {row[SEED]}: {row['status']}"
         yield f"{what}: {row['error']}" if row["error"] else what
+    if len(versions := sorted(runs["mtseg"].dropna().unique())) > 1:
+        yield f"The runs were made by several versions of mtseg ({', '.join(versions)})."
 
 
 def _result(primary: pd.DataFrame, pooled: pd.DataFrame, reference: str) -> str:

@@ -1,5 +1,6 @@
 """An experiment from its YAML file to the report, on phantoms; what is broken off, broken, or changed on the way."""
 
+import json
 import os
 import signal
 import threading
@@ -205,6 +206,26 @@ def test_a_changed_variant_is_not_mixed_with_its_old_runs(write_spec, tmp_path):
     run_experiment(write_spec(**one), out=tmp_path / "out")
     with pytest.raises(InputError, match=r"joint, without fold 0, seed 0: .*another epochs.*\n.*new name"):
         run_experiment(write_spec(folds=[0], variants={"joint": {"epochs": 3}}), out=tmp_path / "out")
+
+
+def test_finished_runs_of_an_older_recipe_are_reported(write_spec, tmp_path):
+    """A mended recipe would otherwise cost every finished experiment its report."""
+    spec, out = write_spec(folds=[0], seeds=[0, 1], variants={"joint": {"epochs": 1}}), tmp_path / "out"
+    run_experiment(spec, out=out)
+    run = out / "runs" / "joint" / "fold0" / "seed0" / "run"
+    config, made = (
+        yaml.safe_load((run / "configs" / "train.yaml").read_text()),
+        json.loads((run / "run.json").read_text()),
+    )
+    del config["train"]["scheduler"]
+    (run / "configs" / "train.yaml").write_text(yaml.safe_dump(config))
+    (run / "run.json").write_text(json.dumps(made | {"versions": {"mtseg": "0.0.9"}, "git_commit": None}))
+    run_experiment(spec, out=out)
+    assert read_table(out / "runs.tsv")["mtseg"][0] == "0.0.9"
+    assert "several versions of mtseg (0.0.9, " in (out / "report.html").read_text()
+    (run.parent / "evaluation" / "report.html").unlink()  # now it would go on with another recipe
+    with pytest.raises(InputError, match="another train"):
+        run_experiment(spec, out=out)
 
 
 def test_a_killed_worker_costs_only_its_run(write_spec, tmp_path):
