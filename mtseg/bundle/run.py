@@ -36,6 +36,7 @@ MODEL = (
     "heads",
     "architecture",
     "network_def",
+    "normalise",
     "prepare",
     "spacing",
     "brain_only",

@@ -19,7 +19,7 @@ def blocks(name: str, file: str) -> dict:
     """What a bundle's file itself says beyond values, lists of them and references."""
     path = find(name) / "configs" / file
     given = yaml.safe_load(path.read_text())
-    return {key: value for key, value in given.items() if isinstance(value, dict)}
+    return {key: value for key, value in given.items() if isinstance(value, dict) and value}  # {} holds nothing
 
 
 @pytest.mark.parametrize(("one", "other"), itertools.combinations(names(), 2))
@@ -30,9 +30,12 @@ def test_two_bundles_share_no_copied_block(one, other, file):
 
 
 @pytest.mark.parametrize("name", names())
-def test_what_a_bundle_builds_itself_is_only_its_network(name):
-    own = "".join((find(name) / "configs" / file).read_text() for file in FILES)
-    assert re.findall(r"_target_: (\S+)", own) == ["mtseg.networks.JointNet"]
+def test_what_a_bundle_builds_itself_is_its_network_and_what_it_has_instead_of_the_recipe(name):
+    own = [yaml.safe_load((find(name) / "configs" / file).read_text()) for file in FILES]
+    built = [key for config in own for key, value in config.items() if "_target_" in str(value)]
+    assert built.count("network_def") == 1
+    assert {*built} - {"network_def"} <= {"loss", "loss_weights", "augment", "normalise"}
+    assert own[0]["network_def"]["_target_"].startswith("mtseg.networks.")
 
 
 def test_bundles_hold_no_code():
