@@ -16,7 +16,7 @@ from mtseg.bundle import explain
 from mtseg.data import read_cohort, write_cohort
 from mtseg.errors import InputError
 from mtseg.experiment import run_experiment
-from mtseg.files import alone_in, replacing
+from mtseg.files import alone_in, read_table, replacing
 from mtseg.keys import Column, File
 from mtseg.study.pictures import read_picture
 
@@ -55,12 +55,22 @@ def train_variants(out: Path, *, cluster: str | None, cohort: Path, **spec: Any)
         cluster: See `mtseg.experiment.run_experiment`.
         cohort: The table.
         **spec: The other keys of the file, see `mtseg.experiment.spec.read_spec`.
+
+    Raises:
+        InputError: The input is wrong, or trainings failed: fewer would not be the study that was asked for.
     """
     file = out.with_suffix(".yaml")
     with replacing(file) as temporary:
         given = {"cohort": os.path.relpath(cohort, file.parent), **spec}
         temporary.write_text(yaml.safe_dump(given, sort_keys=False))
     run_experiment(file, out=out, cluster=cluster)
+    runs = read_table(out / "runs.tsv", text=["error"])
+    failed = runs[runs["status"] != "finished"]
+    if len(failed):
+        raise InputError(
+            f"{out / 'runs.tsv'}: {len(failed)} of {len(runs)} trainings failed, the first with: "
+            f"{failed['error'].iloc[0]}. Remove the cause and call again: what is finished is kept"
+        )
     return out
 
 

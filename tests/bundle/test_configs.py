@@ -1,7 +1,6 @@
 """Bundles are configuration only, share what is shared through the recipe, and are read from anywhere."""
 
 import itertools
-import re
 from pathlib import Path
 
 import pytest

@@ -136,6 +136,14 @@ def test_a_group_counts_once_towards_a_class(study):
     assert counts == ["1", "1"]
 
 
+@pytest.mark.parametrize("name", ["seg", "label", "loss"])
+def test_names_that_a_target_cannot_have(study, name):
+    """MONAI's engines use some of them: the training ran, and its evaluation failed."""
+    study.table = study.table.rename(columns={"sex": name})
+    heads = [Head(name, Kind.CLASSES, ("F", "M"))]
+    assert any(line.startswith(f"{name}: a target cannot have this name") for line in study.lines(heads=heads))
+
+
 def test_columns_that_nobody_predicts_are_no_classes(study):
     """A column of patients' names would be a note for every one of them."""
     study.cells("fold", "0", "0", "1")

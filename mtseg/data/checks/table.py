@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
+from monai.utils import CommonKeys
 
 from mtseg.data.cohort import Cohort, looks_like_image
 from mtseg.errors import Problem
@@ -47,7 +48,7 @@ def _needed_columns(
 
 def _reserved_names(cohort: Cohort, heads: Sequence[Head]) -> Iterator[Problem]:
     for head in heads:
-        if head.name in (*Key, *Task, *Column):
+        if head.name in (*Key, *Task, *Column, *CommonKeys):
             remedy = "Rename the column in the table and in the configuration"
             yield Problem("", head.name, "a target cannot have this name, mtseg uses it for something else", remedy)
 
