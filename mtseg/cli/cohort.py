@@ -1,4 +1,4 @@
-"""`mtseg cohort`: check a table, divide it into folds, make one from a folder, or add slices or fMRI maps to one."""
+"""`mtseg cohort`: check a table, divide it into folds, make one from a folder, or add slices or maps to one."""
 
 from __future__ import annotations
 
@@ -192,6 +192,19 @@ def fmri_maps(
         band_pass_hz=band_pass,
     )
     typer.echo(written)
+
+
+@app.command()
+def tissue_maps(
+    table: Table,
+    column: Annotated[str, typer.Option(help="Column of the T1 images, whole heads or brains.")],
+    maps: Annotated[list[str], typer.Option("--map", help="gm (grey matter) or wm (white matter); repeatable.")],
+    out: Annotated[Path, typer.Option(help="Folder for the maps and the new table.")],
+) -> None:
+    """Make maps of grey and white matter in MNI space, and a table that has them (needs the extra `tissue`)."""
+    from mtseg.data.tissue import write_tissue_maps
+
+    typer.echo(write_tissue_maps(table, column=column, maps=maps, out=out))
 
 
 def _show(problems: Sequence[Problem], *, folder: Path) -> None:

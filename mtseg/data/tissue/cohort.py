@@ -1,0 +1,135 @@
+"""Tissue maps of a whole cohort: images, and a table that has them as further columns."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from nibabel.affines import voxel_sizes
+from rich.console import Console
+from rich.progress import track
+
+from mtseg.data.checks import check_cohort, require_usable
+from mtseg.data.checks.header import is_series
+from mtseg.data.checks.scan import UNREADABLE, Scan
+from mtseg.data.cohort import Cohort, read_cohort
+from mtseg.data.fmri.problems import noting
+from mtseg.data.tables import write_cohort
+from mtseg.data.tissue.brain import find_brain
+from mtseg.data.tissue.maps import MNI_AFFINE, TissueMap, normalise, segment
+from mtseg.errors import InputError, Problem, ProblemsError
+from mtseg.files import replacing
+from mtseg.keys import Column
+from mtseg.provenance import write_run
+
+TABLE = "cohort.tsv"
+PACKAGES = ("deepbet", "dipy")
+LARGEST_VOXEL_MM = 3.0
+"""The cortex is hardly thicker."""
+
+
+def write_tissue_maps(
+    cohort_table: str | os.PathLike, *, column: str, maps: Sequence[str], out: str | os.PathLike
+) -> Path:
+    """Write tissue maps of every subject's T1, `<subject>_<map>.nii.gz`, and the cohort table with a column for each.
+
+    A subject without a T1 keeps its row, without maps.
+
+    Args:
+        cohort_table: Table with one row per subject.
+        column: Of the T1 images, in any orientation, whole heads or brains.
+        maps: Names of `TissueMap`.
+        out: Folder for the images, `cohort.tsv` and `run.json`.
+
+    Returns:
+        Path of the new table.
+
+    Raises:
+        InputError: deepbet or dipy is not installed, the table cannot be read, or has no such column.
+        ProblemsError: With all that is wrong with the request, the table and the headers, before anything is computed;
+            or, at the end, with the images in which no brain or no tissues were found. Then the maps of the others are
+            there, but no table.
+    """
+    if not all(map(find_spec, PACKAGES)):
+        raise InputError(f"Tissue maps need {' and '.join(PACKAGES)}. Run `pip install mtseg[tissue]`")
+    if is_series(column):
+        raise InputError(f"{cohort_table}: '{column}' is a name for 4D images. Name the column of the T1 images")
+    out = Path(out).absolute()
+    cohort = read_cohort(cohort_table, sequences=(column,))
+    with_t1 = replace(cohort, table=cohort.table[cohort.table[column].notna()])
+    scans = [Scan(subject, column, path) for subject, path in with_t1.table[[Column.SUBJECT, column]].to_numpy()]
+    problems = [*_clashes(cohort, maps, out, subjects=[scan.subject for scan in scans])]
+    problems += check_cohort(with_t1, sequences=(column,), images_only=True)
+    require_usable([*problems, *_unsuited(scans)])
+
+    facts = {"command": "cohort tissue-maps", "cohort": str(cohort.path), "data": cohort.fingerprint()}
+    write_run(out, **facts, column=column, maps=maps, packages={name: version(name) for name in PACKAGES})
+    problems = []
+    bar = Console(stderr=True)
+    for scan in track(scans, description="Maps", console=bar, disable=not sys.stderr.isatty()):
+        with noting(problems, scan):
+            t1 = nib.load(scan.path)
+            made = normalise(segment(t1, find_brain(t1)))
+            for name in maps:
+                _save(made[name], _path(out, scan.subject, name))
+    if problems:
+        raise ProblemsError(problems)
+
+    table = cohort.table.copy()
+    for name in maps:
+        paths = [str(_path(out, scan.subject, name)) for scan in scans]
+        table[name] = pd.Series(paths, index=with_t1.table.index, dtype=object)  # other rows stay missing
+    write_cohort(table, out / TABLE)
+    return out / TABLE
+
+
+def _unsuited(scans: Sequence[Scan]) -> Iterator[Problem]:
+    """What a network can be trained on, but tissues cannot be told in."""
+    for scan in scans:
+        if Path(scan.path).is_dir():
+            yield scan.problem("is a folder of DICOM images", "Convert it to NIfTI, e.g. with dcm2niix")
+            continue
+        try:
+            spacing = voxel_sizes(nib.load(scan.path).affine)
+        except UNREADABLE:
+            continue  # left to `check_cohort`
+        if spacing.max() > LARGEST_VOXEL_MM:
+            size = " × ".join(f"{mm:.3g}" for mm in spacing)
+            yield scan.problem(f"has voxels of {size} mm, too large for the cortex", "Give a 3D T1, or write n/a")
+
+
+def _save(voxels: np.ndarray, path: Path) -> None:
+    image = nib.Nifti1Image(voxels, MNI_AFFINE)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(MNI_AFFINE, "mni")
+    image.set_qform(MNI_AFFINE, "mni")
+    with replacing(path) as temporary:
+        nib.save(image, temporary)
+
+
+def _path(out: Path, subject: str, name: str) -> Path:
+    return out / f"{subject}_{name}.nii.gz"
+
+
+def _clashes(cohort: Cohort, maps: Sequence[str], out: Path, *, subjects: Sequence[str]) -> Iterator[Problem]:
+    """What is wrong with the request, and what the maps would replace."""
+    if unknown := [name for name in maps if name not in {*TissueMap}]:
+        yield Problem("", ", ".join(unknown), "there is no such map", f"Choose among {', '.join(TissueMap)}")
+    if not maps or len({*maps}) < len(maps):
+        yield Problem("", "maps", "none is named, or one twice", "Name each map once (--map)")
+    if out.exists() and not out.is_dir():
+        yield Problem("", str(out), "is no folder", "Choose another one (--out)")
+    for name in maps:
+        if name in cohort.table:
+            yield Problem("", name, "the table has this column already", "Rename or remove it, or leave out the map")
+    cells = {str(cohort.path), *cohort.table.astype(object).to_numpy().ravel()}
+    files = [("", out / TABLE), *((one, _path(out, one, name)) for one in subjects for name in maps)]
+    for subject, path in files:
+        if str(path) in cells:
+            yield Problem(subject, str(path), "would be written over", "Choose another folder (--out)")

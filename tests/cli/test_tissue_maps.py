@@ -1,0 +1,81 @@
+"""What `mtseg cohort tissue-maps` refuses, before it computes anything, and what it tells at the end."""
+
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from mtseg.cli import app
+from mtseg.data.fmri.problems import refusal as refused
+from mtseg.errors import InputError, ProblemsError
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A T1 for each of three subjects."""
+    for seed, subject in enumerate("abc"):
+        voxels = np.random.default_rng(seed).random((20, 20, 20), np.float32)
+        nib.save(nib.Nifti1Image(voxels, np.diag([2.0, 2, 2, 1])), tmp_path / f"{subject}.nii.gz")
+    table = pd.DataFrame({"participant_id": [*"abc"], "t1": [f"{subject}.nii.gz" for subject in "abc"]})
+    table.to_csv(tmp_path / "table.csv", index=False)
+    return tmp_path
+
+
+def refusal(study, *arguments, column="t1", out="maps"):
+    given = ["cohort", "tissue-maps", study / "table.csv", "--column", column, "--out", study / out, *arguments]
+    result = CliRunner().invoke(app, [str(one) for one in given])
+    assert isinstance(result.exception, InputError)
+    return result.exception
+
+
+def test_all_problems_in_one_list_before_computing(study):
+    nib.save(nib.Nifti1Image(np.zeros((9, 9, 9, 2), np.float32), np.eye(4)), study / "a.nii.gz")
+    nib.save(nib.Nifti1Image(np.zeros((90, 90, 20), np.float32), np.diag([2.0, 2, 5, 1])), study / "b.nii.gz")
+    (study / "c.nii.gz").unlink()
+    error = refusal(study, "--map", "gm", "--map", "csf")
+    assert isinstance(error, ProblemsError)
+    assert {(problem.subject, problem.what) for problem in error.problems} == {
+        ("", "there is no such map"),
+        ("a", "t1 has 4 dimensions instead of 3 (9×9×9×2)"),
+        ("b", "t1 has voxels of 2 × 2 × 5 mm, too large for the cortex"),
+        ("c", "t1 does not exist"),
+    }
+    assert not (study / "maps").exists()
+
+
+def test_what_was_not_found_is_told_at_the_end(study, monkeypatch):
+    def none_in_b(t1):
+        if t1.get_filename().endswith("b.nii.gz"):
+            raise refused("", "no brain was found", "Look at it")
+        return t1.get_fdata() > 0
+
+    monkeypatch.setattr("mtseg.data.tissue.cohort.find_brain", none_in_b)
+    monkeypatch.setattr("mtseg.data.tissue.cohort.segment", lambda t1, brain: None)
+    made = {"gm": np.ones((2, 2, 2), np.float32)}
+    monkeypatch.setattr("mtseg.data.tissue.cohort.normalise", lambda tissues: made)
+    error = refusal(study, "--map", "gm")
+    assert str(error) == f"b: {study}/b.nii.gz: no brain was found. Look at it"
+    assert sorted(path.name for path in (study / "maps").iterdir()) == ["a_gm.nii.gz", "c_gm.nii.gz", "run.json"]
+
+
+def test_a_missing_package_is_named(study, monkeypatch):
+    monkeypatch.setitem(sys.modules, "deepbet", None)
+    error = refusal(study, "--map", "gm")
+    assert str(error) == "Tissue maps need deepbet and dipy. Run `pip install mtseg[tissue]`"
+
+
+def test_a_column_of_runs_is_no_column_of_t1_images(study):
+    assert "'bold' is a name for 4D images. Name the column of the T1 images" in str(
+        refusal(study, "--map", "gm", column="bold")
+    )
+
+
+def test_nothing_is_written_over(study):
+    table = pd.read_csv(study / "table.csv").assign(gm=["a_gm.nii.gz", "n/a", "n/a"])
+    table.to_csv(study / "table.csv", index=False)
+    problems = refusal(study, "--map", "gm", out=".").problems
+    assert [(problem.subject, Path(problem.where).name) for problem in problems] == [("", "gm"), ("a", "a_gm.nii.gz")]
