@@ -130,6 +130,45 @@ def motor_learning(
     typer.echo(page)
 
 
+@app.command()
+def perfusion(
+    atlas: Annotated[Path, typer.Option(help="AAL in MNI space, NIfTI; its names beside it.")],
+    out: Out,
+    template: Annotated[
+        Path | None, typer.Option(help="Mean perfusion of normal people in MNI space, to simulate people of.")
+    ] = None,
+    normals: Annotated[Path | None, typer.Option(help="Table of own normal people; else they are simulated.")] = None,
+    patients: Annotated[
+        Path | None, typer.Option(help="Table of own patients to test on; else they are simulated.")
+    ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(help="NETWORK=FILE: weights to begin with (alexnet, googlenet); torchvision's name, or a file."),
+    ] = None,
+    quick: Quick = False,
+    repeats: Repeats = None,
+    shuffle_labels: Shuffle = False,
+    cluster: Cluster = None,
+) -> None:
+    """AlexNet and GoogLeNet on surface maps of perfusion: normal, Alzheimer's disease, dementia with Lewy bodies."""
+    from mtseg.study.perfusion.study import run_perfusion
+
+    log_to_terminal()
+    page = run_perfusion(
+        atlas,
+        template=template,
+        out=out,
+        normals=normals,
+        patients=patients,
+        weights=_named(weights or [], "--weights"),
+        quick=quick,
+        repeats=repeats,
+        shuffled=shuffle_labels,
+        cluster=cluster,
+    )
+    typer.echo(page)
+
+
 def _named(pairs: list[str], option: str) -> dict[str, Path]:
     """{"before": FILE} of "before=FILE"."""
     wrong = [pair for pair in pairs if not all(pair.partition("="))]

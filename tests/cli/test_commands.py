@@ -107,7 +107,7 @@ def test_train_refuses_them_all_at_once_and_computes_nothing(bad_table, mtseg, t
     [
         (
             ("train", "hippo", "--cohort", "{table}"),
-            "hippo: no such bundle. Name a bundle's folder, or one of attention_branch_2d, calcium_2d, dementia_t1, glioma",
+            "hippo: no such bundle. Name a bundle's folder, or one of attention_branch_2d, calcium_2d, dementia_t1",
         ),
         (("train", "ixi_t1", "--cohort", "none.tsv"), "none.tsv: there is no such file. Check the path of the table"),
         (("train", "ixi_t1", "--cohort", "{table}"), "there is no column 't1' (sequence)"),

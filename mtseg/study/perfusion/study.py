@@ -1,0 +1,186 @@
+"""`mtseg study perfusion`: normal, Alzheimer's disease or dementia with Lewy bodies, from pictures of surface maps."""
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mtseg.bundle import evaluate
+from mtseg.data import read_cohort
+from mtseg.errors import InputError
+from mtseg.files import read_table
+from mtseg.keys import Column, File
+from mtseg.networks.backbones import make_backbone
+from mtseg.statistics import SEED, VARIANT
+from mtseg.study.perfusion.cases import DIAGNOSIS
+from mtseg.study.perfusion.displays import TRAINING, VALIDATION, Split
+from mtseg.study.perfusion.maps import average_maps, look
+from mtseg.study.perfusion.page import Findings, write_perfusion_page
+from mtseg.study.perfusion.pictures import Pictures, make_pictures
+from mtseg.study.perfusion.tables import (
+    NETWORKS,
+    PART,
+    SPLIT,
+    Part,
+    average_repeats,
+    compare_recall,
+    count_pictures,
+    score_repeats,
+)
+from mtseg.study.runs import shuffle_labels, study_folder, train_variants, trained_run
+
+BUNDLE = "perfusion_2d"
+EXPERIMENT = "experiment"
+NORMALS, QUICK_NORMALS = 28, 8
+SIZE, QUICK_SIZE = 224, 96
+REPEATS, QUICK_REPEATS = 20, 2
+QUICK_PICTURES = {"pictures_per_class": 60, "validation_per_class": 12, "test_subjects": 6}
+QUICK = {"epochs": 8, "val_interval": 8}
+TARGET, PREDICTED = f"{DIAGNOSIS}_target", f"{DIAGNOSIS}_predicted"
+
+
+def run_perfusion(
+    atlas: str | PathLike,
+    *,
+    template: str | PathLike | None,
+    out: str | PathLike,
+    normals: str | PathLike | None = None,
+    patients: str | PathLike | None = None,
+    weights: Mapping[str, str | PathLike] | None = None,
+    quick: bool = False,
+    repeats: int | None = None,
+    shuffled: bool = False,
+    cluster: str | None = None,
+) -> Path:
+    """Make the pictures, train AlexNet and GoogLeNet on both splits, test them on other people, and map what they see.
+
+    What is finished in the folder is kept.
+
+    Args:
+        atlas: See `make_pictures`.
+        template: See `make_pictures`.
+        out: Output folder, see the reference of studies.
+        normals: Table of own normal people; without it they are simulated.
+        patients: Table of own patients to test on; without it they are simulated.
+        weights: By network (`alexnet`, `googlenet`), learned weights to begin with, see
+            `mtseg.networks.pretrained.read_weights`.
+        quick: Smaller and fewer pictures, few epochs and repeats: shows that everything works.
+        repeats: Trainings that differ by chance only; by default 20, quick 2.
+        shuffled: Exchange the diagnoses between pictures: the study of nothing.
+        cluster: Where the trainings are executed, see `mtseg.experiment.run_experiment`.
+
+    Returns:
+        The page.
+
+    Raises:
+        InputError: Something is wrong with the input, weights cannot be had or do not fit, or the folder holds another
+            study.
+    """
+    repeats = repeats or (QUICK_REPEATS if quick else REPEATS)
+    learned = {name: str(Path(file).absolute() if Path(file).is_file() else file) for name, file in _known(weights)}
+    people = {"normals": normals, "patients": patients}
+    own = {name: None if path is None else read_cohort(path) for name, path in people.items()}
+    settings = {
+        "atlas": str(Path(atlas).absolute()),
+        "template": None if template is None else str(Path(template).absolute()),
+        **{name: None if one is None else f"{one.path} ({one.fingerprint()})" for name, one in own.items()},
+        "weights": learned,
+        "quick": quick,
+        "repeats": repeats,
+        "shuffled": shuffled,
+    }
+    with study_folder(out, settings) as folder:
+        size, simulated = (QUICK_SIZE, QUICK_NORMALS) if quick else (SIZE, NORMALS)
+        pictures = make_pictures(
+            folder / "data",
+            atlas=atlas,
+            template=template,
+            normals=simulated if own["normals"] is None else own["normals"],
+            patients=own["patients"],
+            size=size,
+            **(QUICK_PICTURES if quick else {}),
+        )
+        tables: dict[str, Path] = {str(split): path for split, path in pictures.tables.items()}
+        tables[Part.TEST] = pictures.test
+        if shuffled:
+            tables = {
+                name: shuffle_labels(path, label=DIAGNOSIS, by=Column.SUBJECT, seed=0) for name, path in tables.items()
+            }
+        given: dict[str, Any] = {
+            "settings": {"patch_size": [size, size], **(QUICK if quick else {})},
+            "variants": _variants(learned),
+            "seeds": [*range(repeats)],
+        }
+        cases = []
+        for split in Split:
+            experiment = folder / split / EXPERIMENT
+            train_variants(
+                experiment, cluster=cluster, cohort=tables[split], bundle=BUNDLE, folds=[VALIDATION], **given
+            )
+            answers = _answers(experiment, tables[split], tables[Part.TEST], repeats=repeats)
+            cases.append(answers.assign(**{SPLIT: split}))
+        found = _findings(folder, pd.concat(cases, ignore_index=True), tables, pictures)
+        return write_perfusion_page(folder, found, pictures=pictures, shuffled=shuffled, weights=learned)
+
+
+def _known(weights: Mapping[str, str | PathLike] | None) -> list[tuple[str, str | PathLike]]:
+    """Give the weights of each network, having tried them: a training would refuse them only after the simulation."""
+    given = [*(weights or {}).items()]
+    for name, file in given:
+        if name not in NETWORKS:
+            raise InputError(f"--weights {name}={file}: there is no network {name}. Give {' or '.join(NETWORKS)}=FILE")
+        make_backbone(name, spatial_dims=2, in_channels=1, weights=str(file))
+    return given
+
+
+def _variants(weights: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Settings of each network."""
+    return {
+        name: {"architecture": name} | ({"pretrained": weights[name]} if name in weights else {}) for name in NETWORKS
+    }
+
+
+def _answers(experiment: Path, table: Path, test: Path, *, repeats: int) -> pd.DataFrame:
+    """Answers of all networks of a split about all parts, with variant, part and seed."""
+    parts: dict[Part, tuple[Path, int | None]] = {
+        Part.TRAINING: (table, TRAINING),
+        Part.VALIDATION: (table, VALIDATION),
+        Part.TEST: (test, None),
+    }
+    found = []
+    for network in NETWORKS:
+        for seed in range(repeats):
+            run = trained_run(experiment, variant=network, fold=VALIDATION, seed=seed)
+            for part, (cohort, fold) in parts.items():
+                seen = run.with_name("evaluation" if part is Part.VALIDATION else f"evaluation_{part}")
+                if not (seen / File.REPORT).is_file():
+                    evaluate(str(run), cohort=cohort, out=seen, fold=fold)
+                rows = read_table(seen / File.CASES, text=[TARGET, PREDICTED])[[Column.SUBJECT, TARGET, PREDICTED]]
+                about: dict[str, Any] = {VARIANT: network, PART: part, SEED: seed}
+                found.append(rows.assign(**about))
+    return pd.concat(found, ignore_index=True)
+
+
+def _findings(folder: Path, cases: pd.DataFrame, tables: Mapping[str, Path], pictures: Pictures) -> Findings:
+    """Tables and maps."""
+    test = cases[cases[PART].eq(Part.TEST)]
+    persons = read_cohort(pictures.test).table.set_index(Column.SUBJECT.value)[Column.GROUP.value]
+    recall = {split: compare_recall(test[test[SPLIT].eq(split)], persons=persons) for split in Split}
+    scores = score_repeats(cases)
+    first = test[test[SPLIT].eq(Split.PUBLISHED) & test[SEED].eq(0)]
+    runs = {
+        network: trained_run(folder / Split.PUBLISHED / EXPERIMENT, variant=network, fold=VALIDATION, seed=0)
+        for network in NETWORKS
+    }
+    maps, examples = look(runs, first, table=tables[Part.TEST], pictures=pictures, out=folder / "maps")
+    return Findings(
+        scores=scores,
+        means=average_repeats(scores),
+        recall=pd.concat(recall, names=[SPLIT]).reset_index(level=SPLIT).reset_index(drop=True),
+        maps=maps,
+        map_means=average_maps(maps),
+        examples=examples,
+        counts=count_pictures(tables),
+    )
