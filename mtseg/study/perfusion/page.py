@@ -131,8 +131,8 @@ _MAPS = (
     "Grad-CAM at the last feature maps for the class that was answered, on the test pictures; first repeat, published "
     "split. Inside: share of the map's part on the brain that lies in the lowered regions; everywhere alike: the share "
     "of the brain's pixels that these regions fill, which is what a map that knows nothing has. 95 % intervals over "
-    "patients, whose two pictures stay together. On the brain: share of the whole map, and what a map that knows "
-    "nothing has. "
+    "patients, whose two pictures stay together; another training has other maps. On the brain: share of the whole "
+    "map, and what a map that knows nothing has. "
 )
 _CELLS = (
     "The last feature maps of {size} × {size} pixels have few cells, {cells}: where these are larger than the regions, "
