@@ -205,7 +205,6 @@ def _monai_resnet(make: Callable[..., nn.Module]) -> Architecture:
 
 
 ARCHITECTURES = {
-    "plain": Architecture(_Plain, _plain, "convolutions.0.conv", "fc", reduction=16, smallest=32, maps=64),
     "resnet18": _torchvision("resnet18", _resnet, "conv1", "fc"),
     "resnet50": _torchvision("resnet50", _resnet, "conv1", "fc"),
     "alexnet": _torchvision("alexnet", _alexnet, "features.0", "classifier.6", smallest=64, maps=256),
@@ -222,5 +221,6 @@ ARCHITECTURES = {
         lambda dims, channels: nets.SEResNet50(spatial_dims=dims, in_channels=channels, num_classes=1000),
         _senet, "layer0.conv1", "last_linear",
     ),
+    "plain": Architecture(_Plain, _plain, "convolutions.0.conv", "fc", reduction=16, smallest=32, maps=64),
 }  # fmt: skip
-"""Of torchvision by its names, for 2D images; of MONAI in 2D and 3D."""
+"""Of torchvision by its names, for 2D images; of MONAI, and `plain`, in 2D and 3D."""
