@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mtseg.cli import bundle, cohort, study
+from mtseg.cli import bundle, cohort, study, volumes
 from mtseg.cli.log import log_to_terminal
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
 app.add_typer(cohort.app, name="cohort")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(study.app, name="study")
+app.add_typer(volumes.app, name="volumes")
 
 Name = Annotated[str, typer.Argument(help="Name of a bundle (`mtseg bundle list`), or a bundle's or a run's folder.")]
 Table = Annotated[Path | None, typer.Option("--cohort", help="Table with one row per subject.")]
