@@ -1,10 +1,11 @@
-"""`mtseg bundle`: what there is, and whether it is in order."""
+"""`mtseg bundle`: what there is, whether it is in order, and how it leaves mtseg."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="List bundles and check that they are in order.")
+app = typer.Typer(no_args_is_help=True, help="List bundles, check that they are in order, export them.")
 
 
 @app.command(name="list")
@@ -35,3 +36,18 @@ def verify(name: Annotated[str, typer.Argument(help="Name or folder of a bundle.
     from mtseg.bundle import verify as run
 
     typer.echo(run(name))
+
+
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(help="Name or folder of a bundle, or a training's folder.")],
+    to: Annotated[str, typer.Option(help="monai-label, torchscript or onnx.")],
+    out: Annotated[Path, typer.Option(help="Folder for the export.")],
+    weights: Annotated[
+        Path | None, typer.Option(help="State dict or a training's folder, not the bundle's own.")
+    ] = None,
+) -> None:
+    """Write a trained network in a form that another program takes, and check that it answers the same."""
+    from mtseg.export import export as run
+
+    typer.echo(run(name, to=to, out=out, weights=weights or ()))
