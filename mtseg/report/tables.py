@@ -28,6 +28,17 @@ class Table:
     rows: Sequence[Sequence[Cell]]
 
 
+def plain(table: pd.DataFrame) -> Table:
+    """Lay out a table as it is, intervals in columns `<name>_low` and `<name>_high` under their numbers."""
+    bounds = {f"{name}_{end}" for name in table for end in ("low", "high")} & {*table}
+    shown = [name for name in table if name not in bounds]
+    rows = []
+    for row in table.to_dict("records"):
+        small = {n: [spell_interval(row[f"{n}_low"], row[f"{n}_high"])] if f"{n}_low" in bounds else [] for n in shown}
+        rows.append([Cell(spell(row[name]), small[name]) for name in shown])
+    return Table([readable(str(name)) for name in shown], rows)
+
+
 def summary_of(summary: pd.DataFrame, *, task: str, of: str) -> Table:
     """Lay out one task's metrics: structures or classes down, metrics across, each with its interval.
 

@@ -14,7 +14,7 @@ from mtseg.provenance import write_run
 from mtseg.report.figure import NEUTRAL, Picture, picture
 from mtseg.report.page import Section, write_page
 from mtseg.report.tables import Cell, Table
-from mtseg.report.text import readable, spell, spell_interval
+from mtseg.report.text import spell, spell_interval
 
 PUBLISHED = "published: the source's own data"
 HERE = "computed here: these data"
@@ -47,17 +47,6 @@ def mean_and_sd(values: Sequence[float]) -> str:
     """Spell a mean and standard deviation over repeats."""
     sd = f" ± {spell(float(np.std(values, ddof=1)))}" if len(values) > 1 else ""
     return spell(float(np.mean(values))) + sd
-
-
-def plain(table: pd.DataFrame) -> Table:
-    """Lay out a table as it is, intervals in columns `<name>_low` and `<name>_high` under their numbers."""
-    bounds = {f"{name}_{end}" for name in table for end in ("low", "high")} & {*table}
-    shown = [name for name in table if name not in bounds]
-    rows = []
-    for row in table.to_dict("records"):
-        small = {n: [spell_interval(row[f"{n}_low"], row[f"{n}_high"])] if f"{n}_low" in bounds else [] for n in shown}
-        rows.append([Cell(spell(row[name]), small[name]) for name in shown])
-    return Table([readable(str(name)) for name in shown], rows)
 
 
 def matrix_picture(matrix: np.ndarray, names: Sequence[str], *, caption: str) -> Picture:

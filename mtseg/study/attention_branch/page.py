@@ -12,11 +12,12 @@ from mtseg.data import read_cohort
 from mtseg.keys import Column
 from mtseg.report.figure import REFERENCE, Picture, picture, style
 from mtseg.report.page import Section
+from mtseg.report.tables import plain
 from mtseg.report.text import METRICS, spell_p
 from mtseg.statistics import ALL, SEED, VARIANT, means_table
 from mtseg.study.attention_branch.slices import DIAGNOSIS, IMAGE
 from mtseg.study.attention_branch.tables import LEVEL, MEASURES, PATIENT, SLICE
-from mtseg.study.page import BESIDE, SHUFFLED, beside_published, plain, with_interval, write_study
+from mtseg.study.page import BESIDE, SHUFFLED, beside_published, with_interval, write_study
 from mtseg.study.pictures import read_picture
 from mtseg.tasks import Head
 

@@ -12,6 +12,7 @@ from mtseg.cam.similarity import similarity_sums
 from mtseg.keys import Column
 from mtseg.report.figure import style
 from mtseg.report.page import Section
+from mtseg.report.tables import plain
 from mtseg.report.text import spell, spell_p
 from mtseg.statistics import SEED
 from mtseg.study.calcium.columns import CONDITION
@@ -24,7 +25,6 @@ from mtseg.study.page import (
     beside_published,
     matrix_picture,
     mean_and_sd,
-    plain,
     with_interval,
     write_study,
 )

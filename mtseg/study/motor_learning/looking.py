@@ -6,6 +6,7 @@ import pandas as pd
 
 from mtseg.report.figure import Picture
 from mtseg.report.page import Section
+from mtseg.report.tables import plain
 from mtseg.report.text import spell, spell_p
 from mtseg.statistics.groups import ALPHA, expected_by_chance
 from mtseg.study.motor_learning.figures import EXAMPLES, chosen_slices, example_panels, mean_panels, panels_picture
@@ -14,7 +15,6 @@ from mtseg.study.motor_learning.maps import Maps
 from mtseg.study.motor_learning.regions import AREA, HITS, LISTED, listed
 from mtseg.study.motor_learning.slices import Prepared
 from mtseg.study.motor_learning.volumes import TOP_MM
-from mtseg.study.page import plain
 
 PEAKS = 5
 """Of each class in the page."""

@@ -9,7 +9,7 @@ import pandas as pd
 from mtseg.keys import Column
 from mtseg.report.figure import style
 from mtseg.report.page import Section
-from mtseg.report.tables import Table
+from mtseg.report.tables import Table, plain
 from mtseg.report.text import spell
 from mtseg.study.motor_learning.accuracy import LEVEL, PERSONS
 from mtseg.study.motor_learning.columns import CLASS, SLICE
@@ -18,7 +18,7 @@ from mtseg.study.motor_learning.looking import counted, looking_sections
 from mtseg.study.motor_learning.persons import HIGH, LOW
 from mtseg.study.motor_learning.regions import HITS
 from mtseg.study.motor_learning.slices import Prepared
-from mtseg.study.page import BESIDE, SHUFFLED, beside_published, plain, with_interval, write_study
+from mtseg.study.page import BESIDE, SHUFFLED, beside_published, with_interval, write_study
 
 _NOT_QUOTED = "Figures of accuracy and regions of the source are not known here (–)."
 _ACCURACY = (

@@ -9,9 +9,10 @@ import pandas as pd
 
 from mtseg.report.figure import style
 from mtseg.report.page import Section
+from mtseg.report.tables import plain
 from mtseg.report.text import spell, spell_p
 from mtseg.statistics import VARIANT
-from mtseg.study.page import BESIDE, SHUFFLED, plain, write_study
+from mtseg.study.page import BESIDE, SHUFFLED, write_study
 from mtseg.study.perfusion.displays import Split
 from mtseg.study.perfusion.figures import Example, map_panel, recall_bars
 from mtseg.study.perfusion.layout import layout, spread
