@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 from monai.bundle import ConfigParser
 from monai.bundle.properties import InferProperties, TrainProperties
 from monai.utils import BundleProperty, BundlePropertyConfig
@@ -58,7 +58,7 @@ def _problem(where: str, what: str, remedy: str) -> Problem:
 
 
 def _schema(metadata: Any) -> Iterator[Problem]:
-    for error in Draft202012Validator(json.loads(SCHEMA.read_text())).iter_errors(metadata):
+    for error in Draft7Validator(json.loads(SCHEMA.read_text())).iter_errors(metadata):
         where = ": ".join(("metadata.json", *map(str, error.absolute_path)))
         yield _problem(where, error.message, "See MONAI's bundle specification")
 
