@@ -18,7 +18,7 @@ from mtseg.bundle.guards import check_mirror, check_output, check_unchanged, ref
 from mtseg.bundle.inputs import table_of
 from mtseg.bundle.locate import find, root
 from mtseg.bundle.members import add_uncertainty, strangers
-from mtseg.engine import find_checkpoint
+from mtseg.engine import find_checkpoint, reuse_memory
 from mtseg.errors import InputError
 from mtseg.files import replacing
 from mtseg.keys import File
@@ -83,7 +83,7 @@ def train(
     if find_checkpoint(out / "models", resume=resume):
         check_unchanged(config, out)
     with refusable(out):
-        _copy_bundle(folder, out, train=config)
+        copy_bundle(folder, out, train=config)
         with _log_file(out / File.LOG):
             _run(out / "configs" / "train.yaml", kind="train")
     return out
@@ -212,7 +212,7 @@ def infer(folder: Path, file: str, config: Mapping[str, Any], *, out: Path, weig
     _run(path, kind="infer")
 
 
-def _copy_bundle(folder: Path, out: Path, *, train: Mapping[str, Any]) -> None:
+def copy_bundle(folder: Path, out: Path, *, train: Mapping[str, Any]) -> None:
     """Write a bundle's files into the output folder, with complete configurations."""
     inference = load_config(folder / "configs" / "inference.yaml", root=root())
     evaluate = load_config(folder / "configs" / "evaluate.yaml", root=root())
@@ -254,6 +254,7 @@ def _write_yaml(config: Mapping[str, Any], path: Path) -> None:
 def _run(file: Path, *, kind: str) -> None:
     # It warns that there is no logging.conf, which is meant.
     logging.getLogger("monai.bundle.workflows").setLevel(logging.ERROR)
+    reuse_memory()
     workflow = ConfigWorkflow(
         config_file=str(file), meta_file=str(file.parent / "metadata.json"), logging_file=False, workflow_type=kind
     )

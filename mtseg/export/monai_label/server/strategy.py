@@ -1,0 +1,77 @@
+"""Active learning: whose mask to draw next."""
+
+import random
+from typing import Any
+
+from monailabel.interfaces.datastore import Datastore
+from monailabel.interfaces.tasks.strategy import Strategy
+
+from mtseg.export.monai_label.served import ServedModel
+from mtseg.export.monai_label.server.score import uncertainty_of
+from mtseg.export.monai_label.server.subjects import unlabeled
+
+AT_ONCE = 8
+"""Subjects that are predicted while somebody waits; the server scores the others in the background."""
+
+
+class First(Strategy):
+    """The first subject without a finished mask, by name.
+
+    Args:
+        model: Says which images belong together.
+    """
+
+    def __init__(self, model: ServedModel):
+        super().__init__("First subject without a finished mask")
+        self.model = model
+
+    def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any] | None:
+        """Give the image's id, or None where everybody has a mask."""
+        images = unlabeled(self.model, datastore)
+        return {"id": images[0]} if images else None
+
+
+class Random(Strategy):
+    """Any subject without a finished mask.
+
+    Args:
+        model: Says which images belong together.
+    """
+
+    def __init__(self, model: ServedModel):
+        super().__init__("Random subject without a finished mask")
+        self.model = model
+
+    def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any] | None:
+        """Give the image's id, or None where everybody has a mask."""
+        images = unlabeled(self.model, datastore)
+        return {"id": random.choice(images)} if images else None
+
+
+class MostUncertain(Strategy):
+    """The subject of whom the network, as it is now, is least sure.
+
+    What counts is the mean of the mask's entropy, over the voxels of the predicted mask, and of the heads' entropies;
+    each is a share of the largest that there is.
+
+    Args:
+        model: What is asked.
+    """
+
+    def __init__(self, model: ServedModel):
+        super().__init__("Subject of whom the network is least sure: entropy of the mask and of the classes")
+        self.model = model
+
+    def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any] | None:
+        """Give the image's id and uncertainty, or None where everybody has a mask."""
+        images = unlabeled(self.model, datastore)
+        if not images:
+            return None
+        scores = {image: uncertainty_of(self.model, datastore, image, compute=False) for image in images}
+        for image in [image for image in images if scores[image] is None][:AT_ONCE]:
+            scores[image] = uncertainty_of(self.model, datastore, image)
+        known = {image: score["mean"] for image, score in scores.items() if score}
+        if not known:
+            return {"id": images[0]}
+        chosen = max(known, key=lambda image: known[image])
+        return {"id": chosen, "uncertainty": scores[chosen]}
