@@ -6,11 +6,12 @@ from math import ceil, comb
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+from scipy import stats
 
 from mtseg.errors import InputError
 from mtseg.statistics.bootstrap import SEED
 from mtseg.statistics.corrections import false_discovery
+from mtseg.statistics.effect_sizes import hedges_correction
 
 ALPHA = 0.05
 """A region with a p below this is an uncorrected hit."""
@@ -155,8 +156,7 @@ def _hedges(a: Moments, b: Moments) -> tuple[np.ndarray, np.ndarray]:
     (n_a, mean_a, var_a), (n_b, mean_b, var_b) = ([part[0] for part in group] for group in (a, b))
     df = n_a + n_b - 2
     pooled = ((n_a - 1) * var_a + (n_b - 1) * var_b) / df
-    unbiased = np.exp(special.gammaln(df / 2) - special.gammaln((df - 1) / 2)) / np.sqrt(df / 2)
-    g = np.where(pooled > 0, unbiased * (mean_a - mean_b) / np.sqrt(pooled), np.nan)
+    g = np.where(pooled > 0, hedges_correction(df) * (mean_a - mean_b) / np.sqrt(pooled), np.nan)
     error = np.sqrt((n_a + n_b) / (n_a * n_b) + g**2 / (2 * (n_a + n_b)))
     return g, stats.norm.ppf(0.975) * error
 
