@@ -60,6 +60,14 @@ class Column(StrEnum):
     SLICE_AXIAL = "slice_axial"
 
 
+class Volume(StrEnum):
+    """Columns of a table of volumes."""
+
+    LEFT = "left_mm3"
+    RIGHT = "right_mm3"
+    TOTAL = "total_mm3"
+
+
 class File(StrEnum):
     """Names of the files that a run or a prediction leaves behind."""
 
@@ -80,3 +88,15 @@ class File(StrEnum):
     CURVES = "faithfulness_curves.tsv"
     RANDOMISATION = "randomisation.tsv"
     WEIGHTS = "model.pt"
+    TORCHSCRIPT = "model.ts"
+    ONNX = "model.onnx"
+    DESCRIPTION = "description.tsv"
+    ANCOVA = "ancova.tsv"
+    ADJUSTED_MEANS = "adjusted_means.tsv"
+    PAIRS = "pairs.tsv"
+    CHECKS = "checks.tsv"
+    CORRELATIONS = "correlations.tsv"
+    ASYMMETRY = "asymmetry.tsv"
+    EXCLUDED = "excluded.tsv"
+    RELIABILITY = "reliability.tsv"
+    BLAND_ALTMAN = "bland_altman.tsv"
