@@ -53,7 +53,7 @@ def test_a_name_that_says_no_sequence_is_refused(tmp_path):
 def test_a_4d_file_is_a_subject_of_its_own(tmp_path):
     (image,) = put(tmp_path, "ann.nii.gz")
     assert Subjects(SEQUENCES).of(image, volumes=3).images == (image,)
-    with pytest.raises(InputError, match="has 2 volumes, but the network takes 3. Save t1, flair, t1gd in it"):
+    with pytest.raises(InputError, match=r"has 2 volumes, but the network takes 3. Save t1, flair, t1gd in it"):
         Subjects(SEQUENCES).of(image, volumes=2)
 
 
@@ -83,5 +83,5 @@ def test_the_table_comes_before_names(table, tmp_path):
 
 def test_a_sequence_absent_from_the_table_is_absent(table, tmp_path):
     (y1,) = put(tmp_path, "y1.nii.gz")
-    with pytest.raises(InputError, match="ben: there is no flair to go with y1.nii.gz"):
+    with pytest.raises(InputError, match=r"ben: there is no flair to go with y1.nii.gz"):
         table.of(y1)
