@@ -1,21 +1,9 @@
-"""Where the runs of an experiment are executed: in this process, or on the workers of a Dask cluster."""
+"""The runs of an experiment, in this process or on a cluster."""
 
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
-import yaml
-
-from mtseg.errors import InputError
+from mtseg.cluster import run_all
 from mtseg.experiment.jobs import Job, Outcome, run_job
-
-_RETRIES = 3
-"""How often a run is tried again that could not begin. One whose worker died Dask tries three more times by itself."""
-
-_PATIENCE = "30s"
-"""How long a scheduler may take to answer."""
 
 
 def execute(jobs: Sequence[Job], *, cluster: str | None) -> Iterator[Outcome]:
@@ -23,104 +11,10 @@ def execute(jobs: Sequence[Job], *, cluster: str | None) -> Iterator[Outcome]:
 
     Args:
         jobs: In the order of their importance.
-        cluster: None: one after the other in this process. "local:N": N processes of this machine. Otherwise a Dask
-            scheduler's address, or a YAML file of dask-jobqueue, with folders that all its workers share.
+        cluster: See `mtseg.cluster.run_all`.
 
     Raises:
         InputError: There is no such cluster, or Dask is not installed.
     """
     todo = [job for job in jobs if not job.finished]
-    if cluster is None or not todo:
-        yield from map(run_job, todo)
-        return
-    try:
-        from distributed import as_completed
-    except ImportError as error:
-        raise InputError("--cluster needs Dask: pip install 'mtseg[cluster]'") from error
-    with _client(cluster, len(todo)) as client:
-        futures = {
-            client.submit(_on_worker, job, pure=False, retries=_RETRIES, priority=-rank): job
-            for rank, job in enumerate(todo)
-        }
-        for future in as_completed(futures):
-            job = futures[future]
-            done = future.status == "finished"
-            yield future.result() if done else Outcome(job, f"the worker died: {future.exception()}")
-
-
-def _on_worker(job: Job) -> Outcome:
-    """Run a job on a Dask worker, with its share of the machine's processors and a GPU of its own."""
-    import torch
-    from distributed import get_client, get_worker
-    from distributed.comm import get_address_host
-
-    workers = get_client().scheduler_info(n_workers=-1)["workers"]
-    mine = get_worker().address
-    neighbours = sorted(address for address in {*workers, mine} if get_address_host(address) == get_address_host(mine))
-    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // len(neighbours)))
-    if torch.cuda.is_available():
-        torch.cuda.set_device(neighbours.index(mine) % torch.cuda.device_count())
-    return run_job(job)
-
-
-@contextmanager
-def _client(cluster: str, jobs: int) -> Iterator[Any]:
-    from distributed import Client, LocalCluster
-
-    if cluster.startswith("local:"):
-        if not cluster[6:].isdigit() or int(cluster[6:]) < 1:
-            raise InputError(f"--cluster {cluster}: write local:N with the number of processes, such as local:2")
-        # One run a process: seeds and loggers are the process's own.
-        made = LocalCluster(n_workers=int(cluster[6:]), threads_per_worker=1, memory_limit=None, dashboard_address=None)
-    elif Path(cluster).suffix in (".yaml", ".yml"):
-        made = job_queue(Path(cluster))
-        # A task of unknown length counts half a second: as many workers as runs, not as many as end within 5 seconds.
-        made.adapt(maximum_jobs=jobs, target_duration="500ms")
-    else:
-        made = cluster
-    try:
-        client = Client(made, timeout=_PATIENCE)
-    except (OSError, ValueError) as error:
-        raise InputError(f"--cluster {cluster}: no Dask scheduler answers there ({error}). Start one") from error
-    try:
-        _check_workers(client)
-        yield client
-    finally:
-        client.close()
-        if not isinstance(made, str):
-            made.close()
-
-
-def _check_workers(client: Any) -> None:
-    if any(worker["nthreads"] > 1 for worker in client.scheduler_info(n_workers=-1)["workers"].values()):
-        raise InputError("--cluster: a worker would run several trainings at once. Start workers with --nthreads 1")
-
-
-def job_queue(path: Path) -> Any:
-    """Make the cluster of a dask-jobqueue configuration file, such as for Slurm.
-
-    Args:
-        path: YAML with `jobqueue:` and under it one queueing system (slurm, pbs, sge, lsf, htcondor, oar) with its
-            options.
-
-    Raises:
-        InputError: The file does not say which queueing system, or dask-jobqueue is not installed.
-    """
-    try:
-        import dask_jobqueue
-    except ImportError as error:
-        raise InputError("--cluster FILE needs dask-jobqueue: pip install 'mtseg[cluster]'") from error
-    try:
-        ((system, options),) = yaml.safe_load(path.read_text())["jobqueue"].items()
-    except (OSError, yaml.YAMLError, TypeError, KeyError, ValueError) as error:
-        raise InputError(
-            f"{path}: must hold `jobqueue:` and under it one system such as `slurm:` with options"
-        ) from error
-    kinds = {name.removesuffix("Cluster").lower(): name for name in vars(dask_jobqueue) if name.endswith("Cluster")}
-    del kinds["jobqueue"]  # what they have in common
-    if system not in kinds:
-        raise InputError(f"{path}: '{system}' is no queueing system. There are {', '.join(sorted(kinds))}")
-    named = {"processes": 1} | {name.replace("-", "_"): value for name, value in options.items()}
-    # One training a worker, whatever the number of cores: they are its threads.
-    extra = [*named.pop("worker_extra_args", []), "--nthreads=1"]
-    return getattr(dask_jobqueue, kinds[system])(**named, worker_extra_args=extra)
+    return run_all(run_job, todo, cluster=cluster, lost=lambda job, error: Outcome(job, f"the worker died: {error}"))

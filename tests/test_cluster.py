@@ -4,9 +4,19 @@ from dataclasses import replace
 
 import pytest
 
+from mtseg.cluster import job_queue, run_all
 from mtseg.errors import InputError
-from mtseg.experiment.execute import execute, job_queue
+from mtseg.experiment.execute import execute
 from mtseg.experiment.jobs import Job
+
+
+def nothing_lost(task, error):
+    raise AssertionError(error)
+
+
+def test_without_a_cluster_tasks_are_done_one_after_the_other():
+    results = run_all(str, [1, 2], cluster=None, lost=nothing_lost)
+    assert next(results) == "1" and [*results] == ["2"]
 
 
 @pytest.fixture
@@ -21,7 +31,7 @@ def test_a_number_of_processes_is_needed(job, cluster):
 
 
 def test_an_address_without_a_scheduler(job, monkeypatch):
-    monkeypatch.setattr("mtseg.experiment.execute._PATIENCE", "1s")
+    monkeypatch.setattr("mtseg.cluster._PATIENCE", "1s")
     with pytest.raises(InputError, match="no Dask scheduler answers there"):
         [*execute([job], cluster="tcp://127.0.0.1:9")]
 
