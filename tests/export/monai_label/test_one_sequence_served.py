@@ -1,6 +1,5 @@
 """The shipped hippocampus_t1 on a real server, asked as viewers ask."""
 
-import io
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,10 +8,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from label_server import Client, serving, turned
 
 from mtseg.bundle import predict
 from mtseg.files import read_table
-from tests.export.monai_label.conftest import Client, serving, turned
 
 pytestmark = pytest.mark.serve
 
@@ -115,12 +114,8 @@ def test_a_damaged_image_gives_a_clear_error_and_the_server_lives_on(server):
 
 
 def test_a_scan_that_is_not_in_the_folder_can_be_sent(server, studies):
-    with (studies / "p1.nii.gz").open("rb") as file:
-        content = file.read()
-    import requests
-
-    sent = requests.put(f"{server.address}/session/", files={"files": ("mine.nii.gz", io.BytesIO(content))}, timeout=60)
-    answer = server.post(f"infer/{MODEL}", session_id=sent.json()["session_id"], output="json").json()
+    session = server.send(studies / "p1.nii.gz", name="mine.nii.gz")
+    answer = server.post(f"infer/{MODEL}", session_id=session, output="json").json()
     assert answer["subject"] == "mine"
     assert answer["heads"] == infer(server, "p1", output="json").json()["heads"]
 
