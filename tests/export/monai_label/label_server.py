@@ -29,6 +29,13 @@ def turned(source: Path, out: Path, *, axes: tuple[int, ...] = (2, 0, 1), volume
     return out
 
 
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 class Client:
     """A running server, as a viewer talks to it."""
 
@@ -62,14 +69,13 @@ class Client:
 @contextmanager
 def serving(app: Path, studies: Path | str, *, log: Path, conf: dict[str, str] | None = None) -> Iterator[Client]:
     """Start the server on loopback, and stop it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     options = [word for pair in (conf or {}).items() for word in ("--conf", *pair)]
     command = [sys.executable, "-m", "monailabel.main", "start_server", "--app", str(app), "--studies", str(studies)]
     binaries = str(Path(sys.executable).parent)
     environment = os.environ | {
         "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+        "MONAI_LABEL_DICOMWEB_CACHE_PATH": str(log.parent / "dicom"),
         "MONAI_LABEL_AUTO_UPDATE_SCORING": "false",  # else it scores in processes of its own, which outlive a test
     }
     with log.open("w") as output:

@@ -1,6 +1,5 @@
 """The app: one bundle, its inference, training, active learning and scoring."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,8 @@ from mtseg.export.monai_label.server.train import JointTraining
 TABLE = "participants.tsv"
 """Table of the subjects, where there is one in the folder of images."""
 
-SEARCH = "MONAI_LABEL_DICOMWEB_SEARCH_FILTER"
+CT, MR = {"Modality": "CT"}, {"Modality": "MR"}
+"""Which series of a DICOM server are listed: MONAI Label's own setting, and ours."""
 
 
 class JointApp(MONAILabelApp):
@@ -39,8 +39,8 @@ class JointApp(MONAILabelApp):
         beside = Path(studies) / TABLE
         table = conf.get("cohort") or (beside if beside.is_file() else None)
         self.model = ServedModel(bundle, table=None if table is None else Path(table))
-        if SEARCH not in os.environ:
-            settings.MONAI_LABEL_DICOMWEB_SEARCH_FILTER = {"Modality": "MR"}
+        if settings.MONAI_LABEL_DICOMWEB_SEARCH_FILTER == CT:
+            settings.MONAI_LABEL_DICOMWEB_SEARCH_FILTER = MR
         super().__init__(
             app_dir,
             studies,

@@ -1,0 +1,98 @@
+"""Hippocampus_t1 on the images of a DICOM server: the mask, and DICOM segmentations."""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pydicom
+import pytest
+from label_server import serving
+
+from mtseg.bundle import predict
+from mtseg.files import read_table
+
+pytestmark = pytest.mark.serve
+
+dicom_server = pytest.importorskip("dicom_server")
+MODEL = "hippocampus_t1"
+NAMES = ("anterior", "posterior")
+REAL = Path(__file__).parents[3].parent / "shared" / "data" / "hippocampus" / "imagesTr" / "hippocampus_001.nii.gz"
+
+
+@pytest.fixture(scope="module")
+def source(phantoms, tmp_path_factory):
+    """A real crop where there is one, else a phantom."""
+    if REAL.is_file():
+        return REAL
+    return phantoms(tmp_path_factory.mktemp("sources"), MODEL, edge=24, subjects=1).parent / "p0_t1.nii.gz"
+
+
+@pytest.fixture(scope="module")
+def served(hippocampus_app, source, tmp_path_factory):
+    """The server, and the UID of the series that it has."""
+    folder = tmp_path_factory.mktemp("dicom")
+    with dicom_server.orthanc(folder) as address:
+        series = dicom_server.send(address, source, name="ann")
+        with serving(hippocampus_app, f"{address}/dicom-web", log=folder / "server.log") as client:
+            yield client, series
+
+
+@dicom_server.needs_orthanc()
+def test_mask_and_classes_are_those_of_mtseg_predict(served, source, tmp_path):
+    server, series = served
+    (tmp_path / "image.nii.gz").write_bytes(server.get("datastore/image", image=series).content)
+    out = predict(MODEL, [tmp_path / "image.nii.gz"], out=tmp_path / "out")
+    expected = np.asarray(nib.load(out / "image_mask.nii.gz").dataobj)
+    (tmp_path / "mask.nii.gz").write_bytes(server.post(f"infer/{MODEL}", image=series, output="image").content)
+    mask = np.asarray(nib.load(tmp_path / "mask.nii.gz").dataobj)
+    assert (mask != expected).sum() == 0
+    assert {*np.unique(mask)} == {0, 1, 2}
+
+    said = server.post(f"infer/{MODEL}", image=series, output="json").json()
+    row = read_table(predict(MODEL, [source], out=tmp_path / "nifti") / "predictions.tsv").iloc[0]
+    # DICOM holds the intensities as whole numbers.
+    assert said["heads"]["size"]["probabilities"]["small"] == pytest.approx(row["size_prob_small"], abs=0.01)
+    for name in NAMES:
+        assert said["volumes_mm3"][name] == pytest.approx(row[f"{name}_volume_mm3"], rel=0.02)
+
+
+@dicom_server.needs_orthanc()
+def test_a_dicom_segmentation_is_valid_and_holds_the_mask(served, tmp_path):
+    highdicom = pytest.importorskip("highdicom")
+    server, series = served
+    (tmp_path / "mask.nii.gz").write_bytes(server.post(f"infer/{MODEL}", image=series, output="image").content)
+    mask = nib.load(tmp_path / "mask.nii.gz")
+    wanted = {"label_info": [{"name": name, "model_name": MODEL} for name in NAMES]}
+    answer = server.post(f"infer/{MODEL}", form={"params": json.dumps(wanted)}, image=series, output="dicom_seg")
+    assert answer.headers["content-type"] == "application/dicom"
+    (tmp_path / "seg.dcm").write_bytes(answer.content)
+
+    plain = pydicom.dcmread(tmp_path / "seg.dcm")
+    assert plain.SOPClassUID == pydicom.uid.SegmentationStorage
+    assert plain.ReferencedSeriesSequence[0].SeriesInstanceUID == series
+    seg = highdicom.seg.segread(tmp_path / "seg.dcm")
+    assert [seg.get_segment_description(k).segment_label for k in (1, 2)] == [*NAMES]
+    voxels = np.asarray(mask.dataobj)
+    for k in (1, 2):
+        # Each frame lies where the mask has the same slice.
+        frames = [
+            (
+                float(about.PlanePositionSequence[0].ImagePositionPatient[2]),
+                int(seg.pixel_array[n].sum()),
+            )
+            for n, about in enumerate(seg.PerFrameFunctionalGroupsSequence)
+            if about.SegmentIdentificationSequence[0].ReferencedSegmentNumber == k
+        ]
+        heights = {round(float((mask.affine @ (0, 0, z, 1))[2]), 2): z for z in range(voxels.shape[2])}
+        counted = {heights[round(height, 2)]: count for height, count in frames if count}
+        expected = {z: int(n) for z, n in enumerate((voxels == k).sum(axis=(0, 1))) if n}
+        assert counted == expected
+
+
+@dicom_server.needs_orthanc()
+def test_the_next_series_to_draw(served):
+    server, series = served
+    chosen = server.post("activelearning/uncertainty", json={}).json()
+    assert chosen["id"] == series
+    assert 0 < chosen["uncertainty"]["mean"] < 1
