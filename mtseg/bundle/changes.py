@@ -40,6 +40,8 @@ def change_training(config: Mapping[str, Any], changes: Mapping[str, Any]) -> di
         "heads": {head.name: head.outputs for head in heads_from(changed["heads"])},
     }
     network = changed["network_def"]
+    if fitting["mask_classes"] == 1:
+        fitting["deep_supervision"] = 0  # of a mask that is not asked for
     return changed | {
         "network_def": network | {name: value for name, value in fitting.items() if name in network},
         "loss_weights": {name: weight for name, weight in changed["loss_weights"].items() if name not in gone},

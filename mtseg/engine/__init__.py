@@ -4,6 +4,7 @@ from mtseg.engine.batch import PrepareBatch, TrainingInferer
 from mtseg.engine.checkpoint import Checkpoints, find_checkpoint
 from mtseg.engine.history import History
 from mtseg.engine.loss_epochs import LossEpochs
+from mtseg.engine.memory import reuse_memory
 from mtseg.engine.seed import SeedEpochs
 from mtseg.engine.settings import check_settings
 from mtseg.engine.validation import ValidationScores
@@ -18,4 +19,5 @@ __all__ = [
     "ValidationScores",
     "check_settings",
     "find_checkpoint",
+    "reuse_memory",
 ]

@@ -165,6 +165,9 @@ def _run(job: Job) -> None:
     evaluate(str(run), cohort=table, out=job.evaluation, fold=fold, settings=alone)
     if job.subsets:
         evaluate_subsets(str(run), cohort=table, out=job.evaluation / "subsets", fold=fold, settings=alone)
+    # Three times as large as the weights, and of no use any more: a study keeps hundreds of runs.
+    for checkpoint in (run / "models").glob("checkpoint_*.pt"):
+        checkpoint.unlink()
 
 
 def _table(job: Job) -> Path:

@@ -50,6 +50,12 @@ def test_class_alone_needs_no_masks_and_makes_none(table, tmp_path):
     assert len(read_table(predict(str(run), cohort=table, out=tmp_path / "p") / "predictions.tsv")) == 8
 
 
+def test_class_alone_of_a_network_with_deep_supervision(table, tmp_path):
+    deep = SMALL[0].replace("channels: [4, 8]", "channels: [4, 8, 8], deep_supervision: 1")
+    run, _ = run_and_evaluate(table, tmp_path, deep, "structures={}")
+    assert [*read_table(run / "history.tsv").filter(like="loss")] == ["loss", "loss_outcome"]
+
+
 def test_the_class_alone_is_explained(table, tmp_path):
     run = train(NAME, cohort=table, out=tmp_path / "run", fold=0, settings=(*SMALL, "structures={}"))
     found = explain(str(run), cohort=table, fold=0, out=tmp_path / "maps")

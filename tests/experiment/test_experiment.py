@@ -75,6 +75,11 @@ def test_every_subject_is_scored_once_by_a_network_that_did_not_see_it(whole, co
     pd.testing.assert_frame_equal(pd.read_parquet(whole / "cases.parquet")[["dice_mean"]], cases[["dice_mean"]])
 
 
+def test_finished_runs_keep_their_weights_and_no_checkpoints(whole):
+    assert len([*whole.glob("runs/*/fold*/seed0/run/models/model.pt")]) == 6
+    assert not [*whole.glob("runs/**/checkpoint_*.pt")]
+
+
 def test_a_task_is_compared_only_where_both_have_it(whole):
     compared = read_table(whole / "comparisons.tsv").groupby("variant")["task"].unique()
     assert {name: [*tasks] for name, tasks in compared.items()} == {"segmentation": ["seg"], "class": ["outcome"]}
