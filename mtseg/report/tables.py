@@ -1,6 +1,6 @@
 """The report's tables, as rows of cells ready to print."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,15 +28,20 @@ class Table:
     rows: Sequence[Sequence[Cell]]
 
 
-def plain(table: pd.DataFrame) -> Table:
-    """Lay out a table as it is, intervals in columns `<name>_low` and `<name>_high` under their numbers."""
+def plain(table: pd.DataFrame, *, headings: Mapping[str, str] | None = None) -> Table:
+    """Lay out a table as it is, intervals in columns `<name>_low` and `<name>_high` under their numbers.
+
+    Args:
+        table: Any.
+        headings: Columns to show, and what is written above them; by default all, under their names.
+    """
     bounds = {f"{name}_{end}" for name in table for end in ("low", "high")} & {*table}
-    shown = [name for name in table if name not in bounds]
+    shown = headings or {str(name): readable(str(name)) for name in table if name not in bounds}
     rows = []
     for row in table.to_dict("records"):
         small = {n: [spell_interval(row[f"{n}_low"], row[f"{n}_high"])] if f"{n}_low" in bounds else [] for n in shown}
         rows.append([Cell(spell(row[name]), small[name]) for name in shown])
-    return Table([readable(str(name)) for name in shown], rows)
+    return Table(list(shown.values()), rows)
 
 
 def summary_of(summary: pd.DataFrame, *, task: str, of: str) -> Table:

@@ -45,8 +45,8 @@ def ancova(
 
     The model has no interactions, so sums of squares of type II and III are the same: every term is tested beside all
     others. Adjusted means are those at the mean of numeric covariates, with each category of the others counted alike.
-    Whether slopes differ between the groups, whether residuals are normal (Shapiro-Wilk) and vary alike in all groups
-    (Brown-Forsythe) stands in `checks`; `p_hc3` is the test that does not suppose the last.
+    In `checks` stands whether a covariate's effect differs between the groups, and whether residuals are normal
+    (Shapiro-Wilk) and vary alike in all groups (Brown-Forsythe); `p_hc3` is the test that does not suppose the last.
 
     Args:
         table: One row per subject, without missing cells.
@@ -148,7 +148,9 @@ def _checks(
 ) -> Iterator[dict[str, Any]]:
     group = str(groups.name)
     for covariate in covariates:
-        yield {"check": f"same slope in all groups: {covariate}"} | _slopes(found.design, y, clusters, group, covariate)
+        yield {"check": f"same effect of {covariate} in all groups"} | _slopes(
+            found.design, y, clusters, group, covariate
+        )
     statistic, p = stats.shapiro(found.residuals)
     yield {"check": "normal residuals (Shapiro-Wilk)", "statistic": statistic, "df1": None, "df2": None, "p": p}
     parts = [part.to_numpy() for _, part in pd.Series(found.residuals).groupby(groups.to_numpy())]

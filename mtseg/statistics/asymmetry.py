@@ -15,18 +15,15 @@ def asymmetry(left: np.ndarray, right: np.ndarray) -> dict[str, Any]:
 
     Returns:
         n, left_mm3 and right_mm3 (means); difference_mm3 (left minus right), t, df, p (paired t-test);
-        asymmetry_percent, the mean of 100 (left - right) / (left + right) over the subjects with any volume. Difference
-        and asymmetry with their 95 % intervals, <name>_low and <name>_high.
-
-    References:
-        Kong et al. (ENIGMA), Mapping cortical brain asymmetry in 17,141 healthy individuals worldwide, PNAS 2018.
+        asymmetry_percent, the difference in per cent of the mean of both sides, mean over the subjects with any volume.
+        Difference and asymmetry with their 95 % intervals, <name>_low and <name>_high.
 
     >>> found = asymmetry(np.array([20.0, 22, 21]), np.array([18.0, 19, 20]))
     >>> found["difference_mm3"], round(found["asymmetry_percent"], 1), round(found["p"], 2)
-    (2.0, 5.0, 0.07)
+    (2.0, 10.0, 0.07)
     """
-    whole = left + right
-    index = 100 * (left - right)[whole > 0] / whole[whole > 0]
+    middle = (left + right) / 2
+    index = 100 * (left - right)[middle > 0] / middle[middle > 0]
     row = {"n": len(left), "left_mm3": float(left.mean()), "right_mm3": float(right.mean())}
     row |= _mean("difference_mm3", left - right)
     test = stats.ttest_rel(left, right)

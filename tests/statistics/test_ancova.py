@@ -130,8 +130,8 @@ def test_slopes_that_differ_are_seen():
     table = cohort(n=300)
     table["volume"] += 0.15 * table["age"] * (table["dx"] == "MDD")
     checks = ancova(table, "volume", group="dx", covariates=["age", "sex"]).checks.set_index("check")
-    assert checks.loc["same slope in all groups: age", "p"] < 1e-4
-    assert checks.loc["same slope in all groups: sex", "p"] > 0.01
+    assert checks.loc["same effect of age in all groups", "p"] < 1e-4
+    assert checks.loc["same effect of sex in all groups", "p"] > 0.01
 
 
 def test_a_category_that_a_group_lacks_has_no_slope():

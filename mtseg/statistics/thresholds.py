@@ -1,0 +1,130 @@
+"""Choosing the probability from which a voxel belongs to a structure, by cases whose masks are known."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from sklearn.model_selection import KFold
+
+from mtseg.statistics.bootstrap import SEED, Estimate, estimate
+
+THRESHOLDS = np.arange(1, 100) / 100
+HALF = 49
+"""Index of the threshold .5."""
+_RESAMPLES = 2000
+
+
+class Aim(StrEnum):
+    """What a threshold is chosen for."""
+
+    DICE = "dice"
+    VOLUME = "volume"
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What every threshold makes of every case.
+
+    Attributes:
+        dice: Mean over the structures, (cases, thresholds).
+        volume_error: Predicted minus reference in per cent of the reference, all structures together, (cases,
+            thresholds).
+    """
+
+    dice: np.ndarray
+    volume_error: np.ndarray
+
+    def best(self, cases: np.ndarray, aim: Aim) -> int:
+        """Index of the best threshold for some cases, of equally good ones that nearest to .5.
+
+        Args:
+            cases: Their rows.
+            aim: The largest mean Dice, or the mean volume error nearest to 0.
+        """
+        dice, error = (values[cases].mean(axis=0) for values in (self.dice, self.volume_error))
+        loss = -dice if aim is Aim.DICE else np.abs(error)
+        equal = np.flatnonzero(loss <= loss.min() + 1e-12)
+        return int(equal[np.abs(equal - HALF).argmin()])
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How good the masks of some cases are, means with 95 % bootstrap intervals over cases.
+
+    Attributes:
+        dice: Mean over the structures.
+        volume_bias_percent: Mean of the volume errors.
+        volume_error_percent: Mean of their absolute values.
+    """
+
+    dice: Estimate
+    volume_bias_percent: Estimate
+    volume_error_percent: Estimate
+
+
+def curve(probabilities: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Score one case at every threshold.
+
+    A voxel belongs to the structure with the largest probability, if that is at or above the threshold.
+
+    Args:
+        probabilities: (structures, ...), 0 to 1.
+        masks: Whether each voxel belongs to each structure, bool (structures, ...), none empty.
+
+    Returns:
+        Dice, mean over structures, and volume error in per cent, each (thresholds,).
+
+    >>> dice, error = curve(np.array([[0.9, 0.6, 0.3]]), np.array([[True, True, False]]))
+    >>> [float(x[k].round(2)) for x in (dice, error) for k in (19, 49, 69)]
+    [0.8, 1.0, 0.67, 50.0, 0.0, -50.0]
+    """
+    winner, largest = probabilities.argmax(axis=0), probabilities.max(axis=0)
+    # A hair more, so that .3 in single precision reaches the threshold .3.
+    step = np.floor(largest * 100 + 1e-4).astype(int)
+    size, overlap, reference = [], [], []
+    for k, mask in enumerate(masks):
+        own = winner == k
+        size.append(_at_least(step[own]))
+        overlap.append(_at_least(step[own & mask]))
+        reference.append(np.count_nonzero(mask))
+    predicted, common, true = np.array(size), np.array(overlap), np.array(reference)[:, None]
+    dice = (2 * common / (predicted + true)).mean(axis=0)
+    return dice, 100 * (predicted.sum(axis=0) / true.sum() - 1)
+
+
+def cross_validated(curves: Curves, aim: Aim, *, folds: int | None = None) -> np.ndarray:
+    """Choose each case's threshold by the other cases.
+
+    Args:
+        curves: Of all cases.
+        aim: See `Curves.best`.
+        folds: Into which the cases are divided at random; by default each case is one.
+
+    Returns:
+        Indices of thresholds, (cases,).
+
+    References:
+        Stone, Cross-validatory choice and assessment of statistical predictions, JRSS B 1974.
+    """
+    n = len(curves.dice)
+    chosen = np.empty(n, dtype=int)
+    parts = KFold(n) if folds is None else KFold(folds, shuffle=True, random_state=SEED)
+    for others, held_out in parts.split(np.arange(n)):
+        chosen[held_out] = curves.best(others, aim)
+    return chosen
+
+
+def scores_at(curves: Curves, chosen: np.ndarray) -> Scores:
+    """Score all cases, each at a threshold of its own, given as indices (cases,)."""
+    rows = np.arange(len(chosen))
+    dice, error = curves.dice[rows, chosen], curves.volume_error[rows, chosen]
+
+    def mean(values: np.ndarray) -> Estimate:
+        return estimate(lambda i: values[i].mean(axis=-1), [rows], resamples=_RESAMPLES)
+
+    return Scores(mean(dice), mean(error), mean(np.abs(error)))
+
+
+def _at_least(step: np.ndarray) -> np.ndarray:
+    """How many reach each threshold."""
+    return np.bincount(step, minlength=101)[::-1].cumsum()[::-1][1:100]

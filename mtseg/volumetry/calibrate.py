@@ -1,0 +1,196 @@
+"""A probability threshold for one's own scanner, from a few cases with masks drawn by hand."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from mtseg.data import Cohort, read_cohort
+from mtseg.errors import InputError, Problem, ProblemsError
+from mtseg.files import replacing
+from mtseg.keys import MASK_ROUNDING, Column
+from mtseg.report.text import spell, spell_interval
+from mtseg.statistics.bootstrap import Estimate
+from mtseg.statistics.thresholds import HALF, THRESHOLDS, Aim, Curves, Scores, cross_validated, curve, scores_at
+
+PROBABILITY = "probability"
+"""Column of probability images: 4D, a volume per structure, or 3D."""
+FEWEST = 3
+_SAME_GRID_MM = 0.01
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A threshold, and how it was found.
+
+    Attributes:
+        name: Of the profile.
+        threshold: Probability from which a voxel belongs to a structure.
+        aim: "dice" or "volume".
+        n: Cases that it was chosen by.
+        folds: Of the cross-validation.
+        cross_validated: Scores of each case at a threshold that the other cases chose.
+        at_half: Scores at .5.
+        thresholds: Smallest and largest threshold that the folds chose: how sure the choice is.
+        made: Command, time, version, table and its fingerprint.
+    """
+
+    name: str
+    threshold: float
+    aim: str
+    n: int
+    folds: int
+    cross_validated: Scores
+    at_half: Scores
+    thresholds: tuple[float, float]
+    made: dict[str, Any]
+
+    def __str__(self) -> str:
+        low, high = self.thresholds
+        lines = [
+            f"threshold {self.threshold:.2f} for {self.aim}, by {self.n} cases; {self.folds} folds chose {low:.2f} to "
+            f"{high:.2f}",
+            f"{'':24}{'at .5':30}chosen, cross-validated",
+        ]
+        for field, words in (
+            ("dice", "Dice"),
+            ("volume_bias_percent", "volume bias (%)"),
+            ("volume_error_percent", "volume error (%)"),
+        ):
+            before, after = (_spell(getattr(scores, field)) for scores in (self.at_half, self.cross_validated))
+            lines.append(f"{words:24}{before:30}{after}")
+        return "\n".join(lines)
+
+
+def calibrate_threshold(
+    table: str | os.PathLike,
+    *,
+    out: str | os.PathLike,
+    aim: str = "dice",
+    labels: Sequence[int] = (),
+    folds: int | None = None,
+) -> Profile:
+    """Choose a threshold and write the profile, which `mtseg volumes habenula --profile` reads.
+
+    Args:
+        table: Columns participant_id, probability and mask; paths are relative to its folder.
+        out: JSON file.
+        aim: "dice" or "volume".
+        labels: Mask value of each structure, in the order of the probability image; by default 1, 2, ..., and for a 3D
+            image everything but 0.
+        folds: Of the cross-validation; by default each case is left out once.
+
+    Raises:
+        InputError: The table or an image is not in order (everything that is wrong comes at once), the aim is unknown,
+            or there are too few cases.
+    """
+    if aim not in list(Aim):
+        raise InputError(f"--aim {aim}: is unknown. Choose {' or '.join(Aim)}")
+    cohort = read_cohort(table, sequences=[PROBABILITY])
+    n = len(cohort)
+    if Column.MASK not in cohort.table:
+        raise InputError(f"{table}: there is no column '{Column.MASK}'. Add the masks that were drawn by hand")
+    if n < max(FEWEST, folds or 0):
+        raise InputError(f"{table}: {n} cases are too few. At least {max(FEWEST, folds or 0)} are needed")
+    curves = _curves(cohort, labels)
+    chosen = cross_validated(curves, Aim(aim), folds=folds)
+    profile = Profile(
+        name=Path(out).stem,
+        threshold=float(THRESHOLDS[curves.best(np.arange(n), Aim(aim))]),
+        aim=aim,
+        n=n,
+        folds=folds or n,
+        cross_validated=scores_at(curves, chosen),
+        at_half=scores_at(curves, np.full(n, HALF)),
+        thresholds=(float(THRESHOLDS[chosen.min()]), float(THRESHOLDS[chosen.max()])),
+        made={
+            "command": "volumes calibrate",
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "mtseg": version("mtseg"),
+            "table": str(table),
+            "data": cohort.fingerprint(),
+        },
+    )
+    with replacing(out) as temporary:
+        temporary.write_text(json.dumps(_without_nan(asdict(profile)), indent=2) + "\n")
+    return profile
+
+
+def _curves(cohort: Cohort, labels: Sequence[int]) -> Curves:
+    """Read one case after the other; only its curve is kept."""
+    curves, problems, counted = [], list[Problem](), set[int]()
+    for row in cohort.table.to_dict("records"):
+        subject = str(row[Column.SUBJECT])
+        files = {str(name): str(row[name]) for name in (PROBABILITY, Column.MASK.value)}
+        images = {name: _load(file) for name, file in files.items()}
+        unreadable = [
+            Problem(subject, files[name], "cannot be read as a NIfTI image", "Check the path and the file")
+            for name, image in images.items()
+            if image is None
+        ]
+        probability, mask = images[PROBABILITY], images[Column.MASK]
+        if probability is None or mask is None:
+            problems += unreadable
+            continue
+        found, wrong = _case(probability, mask, labels)
+        problems += [Problem(subject, files[name], what, remedy) for name, what, remedy in wrong]
+        if found is not None:
+            counted.add(len(found[0]))
+            curves.append(curve(*found))
+    if len(counted) > 1:
+        sizes = " and ".join(map(str, sorted(counted)))
+        problems.append(Problem("", PROBABILITY, f"images have {sizes} structures", "Use images of one network"))
+    if problems:
+        raise ProblemsError(problems)
+    return Curves(np.array([dice for dice, _ in curves]), np.array([error for _, error in curves]))
+
+
+def _load(file: str) -> nib.Nifti1Image | None:
+    try:
+        return nib.load(file)
+    except (OSError, nib.filebasedimages.ImageFileError):
+        return None
+
+
+def _case(
+    probability: nib.Nifti1Image, mask: nib.Nifti1Image, labels: Sequence[int]
+) -> tuple[tuple[np.ndarray, np.ndarray] | None, list[tuple[str, str, str]]]:
+    """Probabilities and masks, each (structures, ...), and what is wrong: column, what, remedy."""
+    if probability.shape[:3] != mask.shape[:3] or not np.allclose(probability.affine, mask.affine, atol=_SAME_GRID_MM):
+        return None, [("mask", "is on another grid than the probability image", "Draw it on the scan itself")]
+    values = np.asarray(probability.dataobj, dtype=np.float32)
+    values = values[None] if values.ndim == 3 else np.moveaxis(values, -1, 0)
+    drawn = np.asarray(mask.dataobj, dtype=np.float32).reshape(mask.shape[:3])
+    wrong = []
+    if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1 + 1e-6):
+        wrong.append((PROBABILITY, "holds values that are not between 0 and 1", "Give a probability image"))
+    if not labels and len(values) == 1:
+        masks = drawn[None] > MASK_ROUNDING
+    else:
+        numbers = labels or range(1, len(values) + 1)
+        if len(numbers) != len(values):
+            what = f"has {len(values)} structures, but --label names {len(numbers)}"
+            return None, [*wrong, (PROBABILITY, what, "Name the mask value of each")]
+        masks = np.array([np.abs(drawn - number) <= MASK_ROUNDING for number in numbers])
+    if empty := [k for k, part in enumerate(masks) if not part.any()]:
+        named = ", ".join(str(labels[k] if labels else k + 1) for k in empty)
+        wrong.append((Column.MASK.value, f"has no voxel of value {named}", "Correct the mask, or name --label"))
+    return (None, wrong) if wrong else ((values, masks), [])
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON does not know NaN."""
+    if isinstance(value, dict):
+        return {key: _without_nan(part) for key, part in value.items()}
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def _spell(found: Estimate) -> str:
+    return f"{spell(found.value)} ({spell_interval(found.low, found.high)})"

@@ -1,0 +1,226 @@
+"""The page of a comparison."""
+
+from typing import Any
+
+import pandas as pd
+
+from mtseg.keys import Column, Volume
+from mtseg.report.figure import Picture
+from mtseg.report.page import Section
+from mtseg.report.tables import Table, plain
+from mtseg.report.text import readable, spell, spell_interval, spell_p
+from mtseg.volumetry.compare.analyse import GROUP, MEASURE, STRATUM, Comparison
+from mtseg.volumetry.compare.question import ALL, Question, SiteEffect
+from mtseg.volumetry.pictures import name_of
+from mtseg.volumetry.subjects import REASON, Subjects
+
+ALPHA = 0.05
+
+OBSERVED = (
+    "Groups are observed, not drawn by lot: a difference that is left after adjustment is an association, no proof of "
+    "a cause."
+)
+FEW_SITES = (
+    "Site is a random effect, with {} sites. Of fewer than five the spread between sites is hardly known, and a fixed "
+    "effect (--site-effect fixed) is safer. The tests use within-site degrees of freedom."
+)
+COMBAT = (
+    "ComBat took the differences between sites out of the volumes before they were compared, and kept group and "
+    "covariates. It borrows strength across measures, of which there are {} here; with a few it does little more than "
+    "give each measure the same mean and spread at all sites. The degrees of freedom that this costs are not counted, "
+    "so intervals are a little too narrow; --site-effect fixed does not have this flaw. Left and right need not add up "
+    "to the total any more."
+)
+GROUPS = (
+    "Analysis of covariance: a linear model of each measure on {} and {}. F-test of the groups beside all covariates "
+    "(without interactions type II and type III are the same). Partial η²: share of the groups in what the covariates "
+    "leave. q: p corrected for the number of measures (Benjamini-Hochberg). p (HC3): the same test without supposing "
+    "that all groups vary alike. Intervals, in brackets, are 95 % everywhere on this page."
+)
+MEANS = (
+    "Mean (SD) before adjustment, and the mean that the model expects at mean covariates, with each category counted "
+    "alike. In the picture every subject is moved to these covariates."
+)
+PAIRS = (
+    "Adjusted means, group minus reference. p (Holm): corrected for the number of pairs of the measure. Hedges' g: the "
+    "difference in residual standard deviations, without small-sample bias."
+)
+STRATA = "The same within each sex."
+CORRELATED = (
+    "Partial correlations: {} taken out of both, and the group, too, where all groups are together. r: Pearson; ρ: "
+    "Spearman; r² is the partial η². q: corrected over all rows (Benjamini-Hochberg). The picture shows each group at "
+    "its own mean covariates, with its line and the 95 % band of it."
+)
+SIDES = (
+    "Left minus right of the same subjects, paired t-test. Asymmetry: the difference in per cent of the mean of both "
+    "sides."
+)
+TERMS = "Every term beside all others."
+CHECKED = (
+    "What the analysis supposes; a small p says that it may not hold. If a covariate's effect differs between groups, "
+    "the adjusted difference is that at mean covariates only. Residuals that are not normal matter little in large "
+    "groups. Unequal variances are what p (HC3) is for."
+)
+TEST = {"f": "F (df)", "p": "p", "q": "q", "partial_eta_squared": "partial η²", "p_hc3": "p (HC3)"}
+
+
+def result_of(found: Comparison, question: Question) -> str:
+    """Say the main result in a sentence: that of the total volume, or of the first measure."""
+    measure = Volume.TOTAL.value if Volume.TOTAL in question.measures else question.measures[0]
+    analysis = found.whole[measure]
+    row = analysis.terms.iloc[0]
+    share = spell_interval(row["partial_eta_squared_low"], row["partial_eta_squared_high"])
+    covariates = ", ".join(map(readable, question.covariates)) or "nothing"
+    said = (
+        f"{name_of(measure)}, {readable(question.group)}: F({row['df1']:.0f}, {row['df2']:.0f}) = {spell(row['f'])}, "
+        f"p {_equals(row['p'])}, partial η² {spell(row['partial_eta_squared'])} (95 % CI: {share}), adjusted for "
+        f"{covariates}"
+    )
+    if len(analysis.pairs) > 1:
+        return f"{said}."
+    pair = analysis.pairs.iloc[0]
+    interval = spell_interval(pair["difference_low"], pair["difference_high"])
+    return f"{said}; {pair['group']} minus {pair['reference']}: {spell(pair['difference'])} (95 % CI: {interval})."
+
+
+def notes_of(found: Comparison, question: Question, subjects: Subjects) -> list[str]:
+    """What the reader must know before reading a number."""
+    notes = [OBSERVED]
+    if len(subjects.excluded):
+        notes.append(f"Subjects left out: {len(subjects.excluded)}. They are listed below with the reasons.")
+    if subjects.flagged:
+        notes.append(
+            f"Subjects with quality flags: {subjects.flagged}. Look at their pictures, and whether the result stays "
+            "without them (--drop-flagged)."
+        )
+    match question.site_effect:
+        case SiteEffect.RANDOM:
+            notes.append(FEW_SITES.format(found.table[question.site].nunique()))
+        case SiteEffect.COMBAT:
+            notes.append(COMBAT.format(len(question.measures)))
+    checks = found.checks[(found.checks[STRATUM] == ALL) & (found.checks["p"] < ALPHA)]
+    broken = []
+    for check, rows in checks.groupby("check", sort=False):
+        where = [f"{name_of(row[MEASURE])}: p {_equals(row['p'])}" for row in rows.to_dict("records")]
+        broken.append(f"{check} ({', '.join(where)})")
+    if broken:
+        notes.append(f"What the analysis supposes may not hold, see Checks: {'; '.join(broken)}.")
+    return [*notes, *found.notes]
+
+
+def sections_of(
+    found: Comparison, question: Question, excluded: pd.DataFrame, pictures: dict[str, Picture]
+) -> list[Section]:
+    """Lay out the page.
+
+    Args:
+        found: What was found.
+        question: What was asked.
+        excluded: As `Subjects.excluded`.
+        pictures: "adjusted_means" and one for each predictor that could be drawn.
+    """
+    covariates = ", ".join(map(readable, question.covariates)) or "nothing else"
+    own = found.terms[found.terms["term"] == question.group]
+    everybody, apart = own[own[STRATUM] == ALL], own[own[STRATUM] != ALL]
+    pairs = found.pairs
+    sections = [
+        Section("Subjects", "Mean (SD) of numbers, counts of categories.", _description(found.description, question)),
+        Section(
+            "Groups compared",
+            GROUPS.format(readable(question.group), covariates),
+            plain(_spelt(everybody), headings={MEASURE: "measure"} | TEST),
+        ),
+        Section("Adjusted means", MEANS, _means(found.means), [pictures["adjusted_means"]]),
+        Section("Pairs of groups", PAIRS, _pairs(pairs[pairs[STRATUM] == ALL], {})),
+    ]
+    if len(apart):
+        by_sex = {STRATUM: readable(question.sex or "")}
+        table = plain(_spelt(apart), headings={MEASURE: "measure"} | by_sex | TEST)
+        sections.append(Section("Groups compared, by sex", STRATA, table))
+        sections.append(Section("Pairs of groups, by sex", "", _pairs(pairs[pairs[STRATUM] != ALL], by_sex)))
+    for predictor in question.predictors:
+        rows = found.correlations[found.correlations["predictor"] == predictor]
+        out = ", ".join(map(readable, question.taken_out(predictor))) or "no covariates"
+        drawn = [pictures[predictor]] if predictor in pictures else []
+        title = f"Volumes and {readable(predictor)}"
+        sections.append(Section(title, CORRELATED.format(out), _correlations(rows, question), drawn))
+    if found.asymmetry is not None:
+        sections.append(Section("Left and right", SIDES, _sides(found.asymmetry)))
+    terms = found.terms[found.terms[STRATUM] == ALL]
+    sections.append(
+        Section("All terms", TERMS, plain(_spelt(terms), headings={MEASURE: "measure", "term": "term"} | TEST))
+    )
+    checks = _spelt(found.checks[found.checks[STRATUM] == ALL])
+    headings = {MEASURE: "measure", "check": "check", "statistic": "statistic", "df": "df", "p": "p"}
+    sections.append(Section("Checks", CHECKED, plain(checks, headings=headings)))
+    if len(excluded):
+        headings = {Column.SUBJECT.value: "subject", REASON: "reason"}
+        sections.append(Section("Left out", "", plain(excluded, headings=headings)))
+    return sections
+
+
+def _spelt(table: pd.DataFrame) -> pd.DataFrame:
+    """Measures as words, p-values and F-tests spelt."""
+    table = table.copy()
+    table[MEASURE] = table[MEASURE].map(name_of)
+    for name in {"p", "q", "p_holm", "p_hc3"} & {*table}:
+        table[name] = table[name].astype(float).map(spell_p)
+    if "df1" in table:
+        both = zip(table["df1"], table["df2"], strict=True)
+        table["df"] = [f"{a:.0f}, {b:.0f}" if pd.notna(a) else "" for a, b in both]
+    if "f" in table:
+        table["f"] = [f"{spell(f)} ({df})" for f, df in zip(table["f"].astype(float), table["df"], strict=True)]
+    return table
+
+
+def _means(means: pd.DataFrame) -> Table:
+    both = zip(means["mean"], means["sd"], strict=True)
+    shown = _spelt(means).assign(raw=[f"{spell(float(mean))} ({spell(float(sd))})" for mean, sd in both])
+    headings = {MEASURE: "measure", GROUP: "group", "n": "n", "raw": "mean (SD)", "adjusted_mean": "adjusted mean"}
+    return plain(shown[shown[STRATUM] == ALL], headings=headings)
+
+
+def _pairs(pairs: pd.DataFrame, more: dict[str, str]) -> Table:
+    shown = _spelt(pairs).assign(t=[f"{spell(t)} ({df:.0f})" for t, df in zip(pairs["t"], pairs["df"], strict=True)])
+    headings = {MEASURE: "measure", **more, GROUP: "group", "reference": "reference", "difference": "difference"}
+    return plain(shown, headings=headings | {"t": "t (df)", "p": "p", "p_holm": "p (Holm)", "hedges_g": "Hedges' g"})
+
+
+def _correlations(rows: pd.DataFrame, question: Question) -> Table:
+    keys = [MEASURE, STRATUM, GROUP, "n"]
+    kinds = [rows[rows["method"] == method].drop(columns=["method"]) for method in ("pearson", "spearman")]
+    both = _spelt(kinds[0]).merge(_spelt(kinds[1]), on=keys, suffixes=("", "_rank"))
+    both = both.rename(columns={f"r_{end}_rank": f"r_rank_{end}" for end in ("low", "high")})
+    by_sex = {STRATUM: readable(question.sex)} if question.sex else {}
+    headings = {MEASURE: "measure", **by_sex, GROUP: "group", "n": "n", "r": "r", "p": "p", "q": "q"}
+    return plain(both, headings=headings | {"r_rank": "ρ", "p_rank": "p (ρ)", "q_rank": "q (ρ)"})
+
+
+def _sides(table: pd.DataFrame) -> Table:
+    shown = table.assign(p=table["p"].map(spell_p))
+    headings = {GROUP: "group", "n": "n", "left_mm3": "left (mm³)", "right_mm3": "right (mm³)"}
+    more = {"difference_mm3": "left − right (mm³)", "p": "p", "asymmetry_percent": "asymmetry (%)"}
+    return plain(shown, headings=headings | more)
+
+
+def _description(table: pd.DataFrame, question: Question) -> Table:
+    """Columns across are groups: a table of patients as papers have it."""
+    lines: list[dict[str, Any]] = []
+    for name in table:
+        values = table[name]
+        if name == GROUP or str(name).endswith("_sd"):
+            continue
+        stem = str(name).removesuffix("_mean")
+        if f"{stem}_sd" in table:
+            spread = table[f"{stem}_sd"]
+            both = zip(values, spread, strict=True)
+            cells = [f"{spell(float(m))} ({spell(float(sd))})" if pd.notna(m) else "n/a" for m, sd in both]
+        else:
+            cells = [str(value) for value in values]
+        lines.append({"": name_of(stem)} | dict(zip(table[GROUP], cells, strict=True)))
+    return plain(pd.DataFrame(lines))
+
+
+def _equals(p: float) -> str:
+    said = spell_p(p)
+    return said if said.startswith("<") else f"= {said}"

@@ -1,0 +1,95 @@
+"""Tables of subjects who were measured several times."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from mtseg.data import read_cohort
+from mtseg.errors import InputError, Problem, ProblemsError
+from mtseg.keys import Column
+from mtseg.volumetry.subjects import REASON, column_problems, number_problems, read_subjects
+
+SCAN = "scan"
+"""Column of `mtseg volumes habenula` that has the BIDS entities of the scan."""
+FEWEST = 3
+"""Subjects below which nothing is computed."""
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """Subjects with a value in every session.
+
+    Attributes:
+        measured: By measure: subjects by sessions, any unit.
+        excluded: participant_id, reason.
+        fingerprint: Of the table.
+    """
+
+    measured: dict[str, pd.DataFrame]
+    excluded: pd.DataFrame
+    fingerprint: str
+
+
+def read_sessions(
+    path: str | os.PathLike, *, measures: Sequence[str], session: str, columns: Mapping[str, Sequence[str]]
+) -> Sessions:
+    """Read a long table (a row per subject and session), or with `columns` a wide one (a row per subject).
+
+    Args:
+        path: TSV, CSV or Parquet.
+        measures: Columns of a long table.
+        session: Column of a long table that names the session. Without it, the entities ses- and run- of `scan` do.
+        columns: Of a wide table: the columns of each measure's sessions, in order.
+
+    Raises:
+        ProblemsError: Columns are absent, a subject has a session twice, cells are no numbers.
+        InputError: The file cannot be read; there are fewer than two sessions, or three complete subjects.
+    """
+    found = _wide(path, columns) if columns else _long(path, measures, session)
+    for measure, values in found.measured.items():
+        n, k = values.shape
+        if k < 2 or n < FEWEST:
+            what = f"{measure}: {n} subjects with a value in each of {k} sessions"
+            raise InputError(f"{path}: {what}. At least {FEWEST} subjects and 2 sessions are needed")
+    return found
+
+
+def _wide(path: str | os.PathLike, columns: Mapping[str, Sequence[str]]) -> Sessions:
+    subjects = read_subjects(path, numbers=[name for names in columns.values() for name in names])
+    values = {measure: subjects.table[list(names)] for measure, names in columns.items()}
+    return Sessions(values, subjects.excluded, subjects.fingerprint)
+
+
+def _long(path: str | os.PathLike, measures: Sequence[str], session: str) -> Sessions:
+    cohort = read_cohort(path, sequences=())
+    table = cohort.table
+    if session not in table and SCAN in table:
+        entities = table[SCAN].astype(str).str.findall(r"(?:ses|run)-[^_.]+")
+        table = table.assign(**{session: entities.str.join("_")})
+    problems = list(column_problems({Path(path): table}, [session, *measures]))
+    if problems:
+        raise ProblemsError(problems)
+    table = table.assign(**{session: table[session].astype(str).where(table[session].notna(), "")})
+    keys = [Column.SUBJECT.value, session]
+    for subject, name in table.loc[table.duplicated(keys), keys].drop_duplicates().itertuples(index=False):
+        remedy = "Name the sessions apart, or keep one row of each"
+        problems.append(Problem(subject, str(path), f"session '{name}' is there several times", remedy))
+    indexed = table.set_index(Column.SUBJECT.value)
+    problems += [problem for measure in measures for problem in number_problems(indexed[measure], path)]
+    if problems:
+        raise ProblemsError(problems)
+    names = list(dict.fromkeys(table[session]))
+    parts = {name: indexed[indexed[session] == name] for name in names}
+    spread = {m: pd.DataFrame({name: part[m].astype(float) for name, part in parts.items()}) for m in measures}
+    lacking = pd.concat({m: values.isna() for m, values in spread.items()}, axis=1)
+    incomplete = lacking[lacking.any(axis=1)]
+    reasons = [
+        "no " + ", ".join(f"{measure} in {name}" for measure, name in row.index[row])
+        for _, row in incomplete.iterrows()
+    ]
+    excluded = pd.DataFrame({Column.SUBJECT.value: incomplete.index, REASON: reasons})
+    complete = {m: values.drop(index=incomplete.index) for m, values in spread.items()}
+    return Sessions(complete, excluded, cohort.fingerprint())

@@ -1,0 +1,167 @@
+"""Tables of volumes and of who the subjects are, read, joined and checked before anything is computed."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mtseg.data import read_cohort
+from mtseg.errors import InputError, Problem, ProblemsError
+from mtseg.keys import Column, Volume
+
+REASON = "reason"
+FLAGS, ERROR = "flags", "error"
+"""Columns of `mtseg volumes habenula`: what may be wrong with a subject, and why there is no volume."""
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """Subjects with every cell that the analysis needs.
+
+    Attributes:
+        table: Index participant_id; categories as text, everything else as float. Optional numbers may be NaN.
+        excluded: participant_id, reason.
+        fingerprint: Of the tables that were read.
+        flagged: How many of `table` have something in the column `flags`.
+    """
+
+    table: pd.DataFrame
+    excluded: pd.DataFrame
+    fingerprint: str
+    flagged: int
+
+
+def read_subjects(
+    path: str | os.PathLike,
+    *,
+    participants: str | os.PathLike | None = None,
+    categories: Sequence[str] = (),
+    numbers: Sequence[str] = (),
+    either: Sequence[str] = (),
+    optional: Sequence[str] = (),
+    drop_flagged: bool = False,
+) -> Subjects:
+    """Read one row per subject, joined with a second table by participant_id if there is one.
+
+    Args:
+        path: Table (TSV, CSV, Parquet) of volumes.
+        participants: Table with further columns of the same subjects. Subjects who are only here are left out.
+        categories: Columns whose cells are names, even if they look like numbers.
+        numbers: Columns of numbers; a subject without one is left out.
+        either: Columns that are numbers if all their cells are, else categories.
+        optional: Columns of numbers that a subject may lack.
+        drop_flagged: Leave out whoever has something in the column `flags` of `path`.
+
+    Raises:
+        ProblemsError: Columns are absent or in both tables, ids occur twice or have no match, cells are no numbers: all
+            of it at once.
+        InputError: A file cannot be read.
+    """
+    first = read_cohort(path, sequences=())
+    tables, fingerprint = {Path(path): first.table}, first.fingerprint()
+    if participants is not None:
+        second = read_cohort(participants, sequences=())
+        tables[Path(participants)] = second.table
+        fingerprint += second.fingerprint()
+    wanted = list(dict.fromkeys([*categories, *numbers, *either, *optional]))
+    problems = [problem for file, table in tables.items() for problem in _ids(file, table)]
+    problems += column_problems(tables, wanted)
+    if len(tables) == 2:
+        problems += _strangers(*tables.items())
+    if problems:
+        raise ProblemsError(problems)
+    (_, volumes), *others = tables.items()
+    joined = volumes.set_index(Column.SUBJECT.value)
+    unmatched = pd.Index([])
+    for _, table in others:
+        more = table.set_index(Column.SUBJECT.value)
+        unmatched = more.index.difference(joined.index, sort=False)
+        joined = joined.join(more[[name for name in more if name in wanted]])
+    said = joined[[name for name in (ERROR, FLAGS) if name in joined]]
+    joined = joined[wanted]
+    mixed = [name for name in either if not _is_text(joined[name])]
+    problems = [problem for name in [*numbers, *mixed, *optional] for problem in number_problems(joined[name], path)]
+    if problems:
+        raise ProblemsError(problems)
+    names = [*categories, *(name for name in either if name not in mixed)]
+    texts = joined[names].astype(str).where(joined[names].notna())
+    typed = pd.concat([texts, joined[[name for name in wanted if name not in names]].astype(float)], axis=1)
+    reasons = _reasons(typed, [name for name in wanted if name not in optional], said, drop_flagged=drop_flagged)
+    excluded = [*reasons.items(), *((name, "no volumes") for name in unmatched)]
+    kept = typed[~typed.index.isin([*reasons])]
+    flagged = int(said.loc[kept.index, FLAGS].notna().sum()) if FLAGS in said else 0
+    return Subjects(kept, pd.DataFrame(excluded, columns=[Column.SUBJECT.value, REASON]), fingerprint, flagged)
+
+
+def measures_of(path: str | os.PathLike) -> list[str]:
+    """Name those of left_mm3, right_mm3 and total_mm3 that a table has.
+
+    Raises:
+        InputError: It has none, or cannot be read.
+    """
+    table = read_cohort(path, sequences=()).table
+    if there := [name.value for name in Volume if name in table]:
+        return there
+    raise InputError(f"{path}: has none of {', '.join(Volume)}. Name the columns by --measure")
+
+
+def _reasons(table: pd.DataFrame, needed: list[str], said: pd.DataFrame, *, drop_flagged: bool) -> dict[str, str]:
+    """Why each subject is left out who is."""
+    reasons = {}
+    errors, flagged = (dict(said[name].dropna()) if name in said else {} for name in (ERROR, FLAGS))
+    for subject, row in table[needed].isna().iterrows():
+        if row.any():
+            reasons[str(subject)] = f"no {', '.join(row.index[row])}" + (
+                f" ({errors[subject]})" if subject in errors else ""
+            )
+        elif drop_flagged and subject in flagged:
+            reasons[str(subject)] = f"flagged: {flagged[subject]}"
+    return reasons
+
+
+def _ids(file: Path, table: pd.DataFrame) -> Iterator[Problem]:
+    ids = table[Column.SUBJECT]
+    if (ids == "").any():
+        yield Problem("", str(file), f"{(ids == '').sum()} rows have no {Column.SUBJECT}", "Give every row one")
+    for name in ids[ids.duplicated() & (ids != "")].unique():
+        remedy = "Keep one row per subject; for several scans use `mtseg volumes reliability`"
+        yield Problem(name, str(file), f"has {(ids == name).sum()} rows", remedy)
+
+
+def column_problems(tables: dict[Path, pd.DataFrame], wanted: list[str]) -> Iterator[Problem]:
+    """List columns that no table has, or several have."""
+    for name in wanted:
+        having = [str(file) for file, table in tables.items() if name in table]
+        if not having:
+            there = ", ".join(str(column) for table in tables.values() for column in table if column != Column.SUBJECT)
+            where = " and ".join(map(str, tables))
+            yield Problem("", where, f"there is no column '{name}'", f"Choose among {there}")
+        elif len(having) > 1:
+            yield Problem("", " and ".join(having), f"both have a column '{name}'", "Rename or remove one of them")
+
+
+def _strangers(volumes: tuple[Path, pd.DataFrame], participants: tuple[Path, pd.DataFrame]) -> Iterator[Problem]:
+    (_, table), (file, people) = volumes, participants
+    known = set(people[Column.SUBJECT])
+    for name in table[Column.SUBJECT]:
+        if name and name not in known:
+            similar = {name.removeprefix("sub-"), f"sub-{name}"} & known
+            remedy = f"It has '{similar.pop()}': spell the ids alike" if similar else "Add a row, or remove the subject"
+            yield Problem(name, str(file), "has no row of this subject", remedy)
+
+
+def _is_text(column: pd.Series) -> bool:
+    """Whether most cells are no numbers; the rest are mistakes then."""
+    cells = column.dropna()
+    return pd.to_numeric(cells, errors="coerce").isna().mean() > 0.5 if len(cells) else False
+
+
+def number_problems(column: pd.Series, path: str | os.PathLike) -> Iterator[Problem]:
+    """List cells that are no numbers; the index of the column are subjects."""
+    cells = column.dropna()
+    finite = np.isfinite(pd.to_numeric(cells, errors="coerce").astype(float))
+    for subject, cell in cells[~finite].items():
+        yield Problem(str(subject), f"{path}, {column.name}", f"'{cell}' is no number", "Correct the cell or empty it")

@@ -1,0 +1,84 @@
+"""Test-retest: long and wide tables, and what is not in order."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from simulated_study import write
+
+from mtseg.errors import InputError, ProblemsError
+from mtseg.files import read_table
+from mtseg.statistics.repeatability import repeatability
+from mtseg.volumetry.reliability import report_reliability
+
+
+def retested(sessions: int = 2, n: int = 12) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return rng.normal(34, 4, (n, 1)) + rng.normal(0, 1, (n, sessions))
+
+
+def long(values: np.ndarray, column: str = "session") -> pd.DataFrame:
+    rows = [
+        {"participant_id": f"s{i:02d}", column: f"ses-{k + 1}", "total_mm3": cell}
+        for i, row in enumerate(values)
+        for k, cell in enumerate(row)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_long_table(tmp_path):
+    values = retested()
+    table = long(values)
+    table.loc[5, "total_mm3"] = np.nan
+    page = report_reliability(write(table, tmp_path / "t.tsv"), out=tmp_path / "out")
+    found = read_table(tmp_path / "out" / "reliability.tsv").iloc[0]
+    expected = repeatability(np.delete(values, 2, axis=0))
+    for name in ("n", "icc_2_1", "icc_3_1_low", "mape_percent", "minimal_detectable_change_high"):
+        assert found[name] == pytest.approx(expected[name], rel=1e-5)
+    assert read_table(tmp_path / "out" / "excluded.tsv").to_numpy().tolist() == [["s02", "no total_mm3 in ses-2"]]
+    agreement = read_table(tmp_path / "out" / "bland_altman.tsv")
+    assert agreement[["measure", "first", "second", "n"]].to_numpy().tolist() == [["total_mm3", "ses-1", "ses-2", 11]]
+    assert {path.name for path in (tmp_path / "out" / "figures").iterdir()} == {"bland_altman.png", "bland_altman.svg"}
+    text = page.read_text()
+    assert "Subjects left out: 1" in text
+    assert f"ICC(2,1) {found['icc_2_1']:.3f}" in text
+
+
+def test_wide_table_gives_the_same(tmp_path):
+    values = retested()
+    table = pd.DataFrame(values, columns=["test", "retest"]).assign(participant_id=[f"s{i}" for i in range(12)])
+    report_reliability(write(table, tmp_path / "w.tsv"), columns={"total_mm3": ["test", "retest"]}, out=tmp_path / "w")
+    report_reliability(write(long(values), tmp_path / "l.tsv"), out=tmp_path / "l")
+    wide, narrow = (read_table(tmp_path / name / "reliability.tsv") for name in "wl")
+    pd.testing.assert_frame_equal(wide, narrow)
+
+
+def test_sessions_out_of_the_names_of_scans(tmp_path):
+    table = long(retested(), column="scan")
+    table["scan"] = table["participant_id"] + "_" + table["scan"] + "_run-1_T1w"
+    report_reliability(write(table, tmp_path / "t.tsv"), out=tmp_path / "out")
+    assert read_table(tmp_path / "out" / "bland_altman.tsv")["second"].tolist() == ["ses-2_run-1"]
+
+
+def test_three_sessions(tmp_path):
+    table = long(retested(3), column="visit")
+    page = report_reliability(
+        write(table, tmp_path / "t.tsv"), measures=["total_mm3"], session="visit", out=tmp_path / "out"
+    )
+    assert len(read_table(tmp_path / "out" / "bland_altman.tsv")) == 3
+    assert read_table(tmp_path / "out" / "reliability.tsv")["sessions"].item() == 3
+    assert page.exists()
+
+
+def test_what_is_wrong_is_told(tmp_path):
+    table = long(retested()).astype({"total_mm3": object})
+    table.loc[0, "total_mm3"] = "30,5"
+    with pytest.raises(ProblemsError) as error:
+        report_reliability(write(pd.concat([table, table.iloc[4:5]]), tmp_path / "t.tsv"), out=tmp_path / "out")
+    said = [(problem.subject, problem.what) for problem in error.value.problems]
+    assert said == [("s02", "session 'ses-1' is there several times"), ("s00", "'30,5' is no number")]
+    with pytest.raises(ProblemsError, match="no column 'session'"):
+        report_reliability(write(table.drop(columns="session"), tmp_path / "t.tsv"), out=tmp_path / "out")
+    few = long(retested(n=2))
+    with pytest.raises(InputError, match="2 subjects with a value in each of 2 sessions"):
+        report_reliability(write(few, tmp_path / "t.tsv"), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

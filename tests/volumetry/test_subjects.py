@@ -1,0 +1,95 @@
+"""Tables of volumes: joined, typed, and everything that is wrong told at once."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from simulated_study import write
+
+from mtseg.errors import InputError, ProblemsError
+from mtseg.volumetry.subjects import measures_of, read_subjects
+
+VOLUMES = pd.DataFrame(
+    {
+        "participant_id": ["sub-1", "sub-2", "sub-3", "sub-4"],
+        "total_mm3": [30.5, 33.0, np.nan, 29.0],
+        "flags": [None, "low_contrast", None, None],
+        "error": [None, None, "is cut off", None],
+    }
+)
+PEOPLE = pd.DataFrame(
+    {
+        "participant_id": ["sub-4", "sub-3", "sub-2", "sub-1", "sub-9"],
+        "dx": ["HC", "HC", "MDD", "MDD", "HC"],
+        "site": [1, 2, 1, 2, 1],
+        "age": [40, 50, 60, np.nan, 30],
+        "hamd": [np.nan, np.nan, 20, 15, np.nan],
+    }
+)
+ASKED = {"categories": ["dx", "site"], "numbers": ["total_mm3"], "either": ["age"], "optional": ["hamd"]}
+
+
+def read(folder, volumes=VOLUMES, people=PEOPLE, **changed):
+    files = write(volumes, folder / "habenula.tsv"), write(people, folder / "participants.tsv")
+    return read_subjects(files[0], participants=files[1], **(ASKED | changed))
+
+
+def test_joined_by_id_and_left_out_with_reasons(tmp_path):
+    found = read(tmp_path)
+    assert found.table.index.tolist() == ["sub-2", "sub-4"]
+    assert found.table.loc["sub-2"].to_dict() == {"dx": "MDD", "site": "1", "total_mm3": 33, "age": 60, "hamd": 20}
+    assert np.isnan(found.table.loc["sub-4", "hamd"])
+    reasons = dict(found.excluded.itertuples(index=False))
+    assert reasons == {"sub-1": "no age", "sub-3": "no total_mm3 (is cut off)", "sub-9": "no volumes"}
+    assert found.flagged == 1
+
+
+def test_flagged_subjects_can_be_left_out(tmp_path):
+    found = read(tmp_path, drop_flagged=True)
+    assert found.table.index.tolist() == ["sub-4"]
+    assert dict(found.excluded.itertuples(index=False))["sub-2"] == "flagged: low_contrast"
+    assert found.flagged == 0
+
+
+def test_numbers_that_name_something_are_categories(tmp_path):
+    found = read(tmp_path, either=["site", "age"], categories=["dx"])
+    assert found.table["site"].tolist() == [1.0, 1.0]
+    assert read(tmp_path).table["site"].tolist() == ["1", "1"]
+    words = PEOPLE.assign(age=["old", "old", "young", "young", "old"])
+    assert read(tmp_path, people=words).table["age"].tolist() == ["young", "young", "old"]
+
+
+def test_the_fingerprint_changes_with_either_table(tmp_path):
+    before = read(tmp_path).fingerprint
+    assert read(tmp_path).fingerprint == before
+    assert read(tmp_path, people=PEOPLE.assign(age=50)).fingerprint != before
+    assert read(tmp_path, volumes=VOLUMES.assign(total_mm3=30)).fingerprint != before
+
+
+def test_everything_wrong_comes_at_once(tmp_path):
+    people = pd.concat([PEOPLE, PEOPLE.iloc[:1]]).assign(participant_id=lambda t: t["participant_id"].str[4:])
+    with pytest.raises(ProblemsError) as error:
+        read(tmp_path, people=people.assign(total_mm3=1), numbers=["total_mm3", "left_mm3"])
+    lines = str(error.value).splitlines()
+    said = "\n".join(line.replace(f"{tmp_path}/", "") for line in lines)
+    assert "4: participants.tsv: has 2 rows" in said
+    assert "habenula.tsv and participants.tsv: both have a column 'total_mm3'" in said
+    assert "there is no column 'left_mm3'. Choose among total_mm3, flags" in said
+    assert "sub-1: participants.tsv: has no row of this subject. It has '1': spell the ids alike" in said
+    assert len(lines) == 7
+
+
+def test_cells_that_are_no_numbers(tmp_path):
+    people = PEOPLE.astype({"age": object, "hamd": object})
+    people.loc[0, "age"], people.loc[1, "hamd"] = "4O", "inf"
+    with pytest.raises(ProblemsError) as error:
+        read(tmp_path, people=people)
+    assert [(problem.subject, problem.what) for problem in error.value.problems] == [
+        ("sub-4", "'4O' is no number"),
+        ("sub-3", "'inf' is no number"),
+    ]
+
+
+def test_measures_that_are_there(tmp_path):
+    assert measures_of(write(VOLUMES, tmp_path / "a.tsv")) == ["total_mm3"]
+    with pytest.raises(InputError, match="has none of left_mm3, right_mm3, total_mm3"):
+        measures_of(write(PEOPLE, tmp_path / "b.tsv"))
