@@ -3,18 +3,20 @@
 import json
 from pathlib import Path
 
+import dicom_server
 import nibabel as nib
 import numpy as np
+import ohif
 import pydicom
 import pytest
 from label_server import serving
+from PIL import Image
 
 from mtseg.bundle import predict
 from mtseg.files import read_table
 
 pytestmark = pytest.mark.serve
 
-dicom_server = pytest.importorskip("dicom_server")
 MODEL = "hippocampus_t1"
 NAMES = ("anterior", "posterior")
 REAL = Path(__file__).parents[3].parent / "shared" / "data" / "hippocampus" / "imagesTr" / "hippocampus_001.nii.gz"
@@ -96,3 +98,24 @@ def test_the_next_series_to_draw(served):
     chosen = server.post("activelearning/uncertainty", json={}).json()
     assert chosen["id"] == series
     assert 0 < chosen["uncertainty"]["mean"] < 1
+
+
+@dicom_server.needs_orthanc()
+@ohif.needs_chromium()
+def test_in_ohif_the_segmentation_appears_where_the_network_put_it(served, tmp_path):
+    server, series = served
+    with ohif.opened(server.address, "ann", profile=tmp_path / "profile") as viewer:
+        plain = coloured(viewer.picture(tmp_path / "before.png"))
+        viewer.run()
+        drawn = coloured(viewer.picture(tmp_path / "after.png"))
+        labels = viewer.labels()
+    (tmp_path / "mask.nii.gz").write_bytes(server.post(f"infer/{MODEL}", image=series, output="image").content)
+    mask = np.asarray(nib.load(tmp_path / "mask.nii.gz").dataobj)
+    assert np.array_equal(labels, mask.ravel(order="F"))
+    assert drawn - plain > 0.01, "of the picture are in a segment's colour"
+
+
+def coloured(picture: Path) -> float:
+    """Share of a picture of the views that is neither black nor grey."""
+    pixels = np.asarray(Image.open(picture).convert("RGB"), dtype=int)[100:-60, 290:990]
+    return float((np.ptp(pixels, axis=-1) > 8).mean())
