@@ -70,8 +70,9 @@ def reliability(
 ) -> None:
     """Test-retest: ICC, percentage error, limits of agreement, minimal detectable change; tables, picture, page."""
     from mtseg.volumetry.reliability import report_reliability
+    from mtseg.volumetry.sessions import parse_columns
 
-    wide = {name: cells.split(",") for name, _, cells in (part.partition("=") for part in columns or ())}
+    wide = parse_columns(columns or ())
     typer.echo(report_reliability(table, out=out, measures=measure or (), session=session, columns=wide))
 
 

@@ -33,6 +33,25 @@ class Sessions:
     fingerprint: str
 
 
+def parse_columns(options: Sequence[str]) -> dict[str, list[str]]:
+    """Read "NAME=FIRST,SECOND" of the command line.
+
+    Raises:
+        InputError: Something is not of this form.
+
+    >>> parse_columns(["total_mm3=test,retest"])
+    {'total_mm3': ['test', 'retest']}
+    """
+    columns = {}
+    for option in options:
+        name, _, cells = option.partition("=")
+        names = [cell.strip() for cell in cells.split(",")]
+        if not name or len(names) < 2 or not all(names):
+            raise InputError(f"--columns {option}: write NAME=FIRST,SECOND, such as total_mm3=total_test,total_retest")
+        columns[name] = names
+    return columns
+
+
 def read_sessions(
     path: str | os.PathLike, *, measures: Sequence[str], session: str, columns: Mapping[str, Sequence[str]]
 ) -> Sessions:
