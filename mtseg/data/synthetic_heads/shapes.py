@@ -1,0 +1,110 @@
+"""Habenulae of real people, as smooth shapes that can be put anywhere."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy.ndimage import find_objects, gaussian_filter, map_coordinates, zoom
+
+SIDES = ("right", "left")
+"""Order of the values in the masks: 1 right, 2 left."""
+_MARGIN = 4
+_SMOOTH_VOXELS = 0.7
+_FINE = 3
+_NEAR_BORDER = 0.15
+_EDGE_MM = 0.2
+"""Half the width of the border in which membership falls from 1 to 0."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One habenula.
+
+    Attributes:
+        level: (X, Y, Z) smooth function that is `border` at the surface and larger inside.
+        border: See `level`.
+        slope: Of `level` across the surface, 1/voxel.
+        spacing_mm: Of the voxels, which run to the right, to the front and up.
+        centre: Centroid, voxels.
+        volume_mm3: Within the surface.
+    """
+
+    level: np.ndarray
+    border: float
+    slope: float
+    spacing_mm: float
+    centre: np.ndarray
+    volume_mm3: float
+
+    def at(self, points: np.ndarray) -> np.ndarray:
+        """Membership, 0 to 1, of points (N, 3) in mm from the centroid."""
+        voxels = points.T / self.spacing_mm + self.centre[:, None]
+        level = map_coordinates(self.level, voxels, order=1, mode="constant")
+        return np.clip((level - self.border) / (2 * _EDGE_MM * self.slope / self.spacing_mm) + 0.5, 0, 1)
+
+
+@dataclass(frozen=True)
+class Habenulae:
+    """Both of one person, right and left, and where the left lies as seen from the right, mm."""
+
+    subject: str
+    shapes: tuple[Shape, Shape]
+
+
+def people_in(masks: str | os.PathLike) -> list[str]:
+    """Name those whose masks a file of `read_shapes` holds."""
+    with np.load(masks) as file:
+        return [str(name) for name in file["subject"]]
+
+
+def read_shapes(
+    masks: str | os.PathLike, volumes: str | os.PathLike, *, subjects: Sequence[str] | None = None
+) -> list[Habenulae]:
+    """Read masks, and enlarge each to the volume that was published with it.
+
+    The hard voxels of a mask are its core; the published volume counts partial ones too (Kim et al., NeuroImage 2016).
+
+    Args:
+        masks: npz with `mask` (N, X, Y, Z), 1 right and 2 left, `subject` (N,) and `affine` (4, 4).
+        volumes: CSV with `subject`, `hb_volume_right` and `hb_volume_left`, mm³.
+        subjects: Which; None: all.
+    """
+    with np.load(masks) as file:
+        voxels, names, affine = file["mask"], file["subject"].astype(str), file["affine"]
+    table = pd.read_csv(volumes, dtype={"subject": str}).set_index("subject")
+    wanted = [i for i, name in enumerate(names) if name in table.index and (subjects is None or name in subjects)]
+    flips = tuple(slice(None, None, -1 if affine[axis, axis] < 0 else 1) for axis in range(3))
+    spacing = float(abs(affine[0, 0]))
+    found = []
+    for i in wanted:
+        mask = voxels[i][flips]
+        published = [float(table.loc[names[i], f"hb_volume_{side}"]) for side in SIDES]
+        shapes = [
+            shape_of(mask == value, spacing_mm=spacing, volume_mm3=volume)
+            for value, volume in enumerate(published, start=1)
+        ]
+        found.append(Habenulae(str(names[i]), (shapes[0], shapes[1])))
+    return found
+
+
+def shape_of(mask: np.ndarray, *, spacing_mm: float, volume_mm3: float) -> Shape:
+    """Make a smooth shape of a mask, enlarged to a volume.
+
+    Args:
+        mask: (X, Y, Z) bool, axes to the right, to the front and up.
+        spacing_mm: Of its voxels.
+        volume_mm3: That the shape shall have.
+    """
+    box = find_objects(mask.astype(np.uint8))[0]
+    level = gaussian_filter(np.pad(mask[box].astype(np.float32), _MARGIN), _SMOOTH_VOXELS)
+    fine = np.sort(zoom(level, _FINE, order=1).ravel())[::-1]
+    border = float(fine[int(mask.sum()) * _FINE**3])  # the surface that holds as much as the mask
+    slopes = np.linalg.norm(np.gradient(level), axis=0)[np.abs(level - border) < _NEAR_BORDER]
+    shape = Shape(level, border, float(slopes.mean()), spacing_mm, np.argwhere(level > border).mean(axis=0), volume_mm3)
+    for _ in range(3):  # the border has one width whatever the size, so the size is found in steps
+        points = (np.argwhere(np.ones(np.array(level.shape) * _FINE)) / _FINE - shape.centre) * shape.spacing_mm
+        held = shape.at(points).sum() * (shape.spacing_mm / _FINE) ** 3
+        shape = replace(shape, spacing_mm=shape.spacing_mm * float(np.cbrt(volume_mm3 / held)))
+    return shape
