@@ -14,7 +14,7 @@ from ignite.distributed import one_rank_only
 from mtseg.files import replacing
 from mtseg.keys import File
 
-_PACKAGES = ("mtseg", "torch", "monai", "pytorch-ignite", "numpy", "nibabel")
+_PACKAGES = ("mtseg", "torch", "monai", "pytorch-ignite", "numpy", "scipy", "statsmodels", "nibabel")
 
 
 @one_rank_only()

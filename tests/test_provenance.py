@@ -13,7 +13,8 @@ def test_a_training_says_what_made_it(trained, tiny):
     assert {key: run[key] for key in facts} == facts
     assert run["data"] == read_cohort(tiny.table).fingerprint()
     assert run["versions"] == {
-        package: version(package) for package in ("mtseg", "torch", "monai", "pytorch-ignite", "numpy", "nibabel")
+        package: version(package)
+        for package in ("mtseg", "torch", "monai", "pytorch-ignite", "numpy", "scipy", "statsmodels", "nibabel")
     }
     assert datetime.fromisoformat(run["time"]).utcoffset() is not None
     assert {"python", "machine", "git_commit"} <= run.keys()

@@ -16,7 +16,8 @@ FIGURES = "figures"
 MARKS = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#56B4E9", "P"))
 """Colour and marker of each group, again from the start if there are more."""
 
-_ACROSS = 3
+_PAGE = 10.0
+"""Inches: so wide is a row of panels at most, unless one alone is wider."""
 
 
 def name_of(measure: str) -> str:
@@ -29,8 +30,8 @@ def name_of(measure: str) -> str:
 
 
 def panels(names: Sequence[str], *, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """Make a figure with one panel for each name, three in a row; sizes of a panel in inches."""
-    across = min(len(names), _ACROSS)
+    """Make a figure with one panel for each name, as many in a row as the page has room for; sizes in inches."""
+    across = min(len(names), max(1, int(_PAGE / width)))
     down = ceil(len(names) / across)
     figure = Figure(figsize=(width * across, height * down))
     every = list(figure.subplots(down, across, squeeze=False).flat)

@@ -14,12 +14,20 @@ from mtseg.volumetry.pictures import MARKS, name_of, panels
 
 _SEED = 0
 _JITTER = 0.16
+_INCHES_PER_GROUP = 0.8
+_LETTERS = 9
+"""Longer names of groups are written aslant."""
 
 
 def adjusted_means(found: Comparison, question: Question) -> Figure:
     """Draw every subject, adjusted for the covariates, and the adjusted means with their intervals."""
-    figure, every = panels([name_of(measure) for measure in question.measures], width=3.0, height=3.4)
     groups = found.table[question.group].astype(str)
+    names = sorted(set(groups))
+    width = max(3.0, _INCHES_PER_GROUP * len(names))
+    long = max(map(len, names)) > _LETTERS
+    gap, slant = (", ", {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}) if long else ("\n", {})
+    titles = [name_of(measure) for measure in question.measures]
+    figure, every = panels(titles, width=width, height=4.0 if long else 3.4)
     for axes, measure in zip(every, question.measures, strict=True):
         analysis = found.whole[measure]
         rng = np.random.default_rng(_SEED)
@@ -31,7 +39,8 @@ def adjusted_means(found: Comparison, question: Question) -> Figure:
             low, high = row["adjusted_mean_low"], row["adjusted_mean_high"]
             axes.vlines(i + 0.22, low, high, color="0.1", lw=2)
             axes.plot(i + 0.22, row["adjusted_mean"], marker, ms=7, color=colour, mec="0.1")
-        axes.set_xticks(range(len(analysis.means)), [f"{r.group}\nn = {r.n}" for r in analysis.means.itertuples()])
+        labels = [f"{row.group}{gap}n = {row.n}" for row in analysis.means.itertuples()]
+        axes.set_xticks(range(len(labels)), labels, **slant)
         axes.set_xlim(-0.5, len(analysis.means) - 0.5)
         axes.grid(axis="y", alpha=0.3)
     return figure

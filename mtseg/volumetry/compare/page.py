@@ -21,8 +21,8 @@ OBSERVED = (
     "a cause."
 )
 FEW_SITES = (
-    "Site is a random effect, with {} sites. Of fewer than five the spread between sites is hardly known, and a fixed "
-    "effect (--site-effect fixed) is safer. The tests use within-site degrees of freedom."
+    "Site is a random effect, with {} sites; SD between them: {}. Of fewer than five sites it is hardly known, and a "
+    "fixed effect (--site-effect fixed) is safer. The tests use within-site degrees of freedom."
 )
 COMBAT = (
     "ComBat took the differences between sites out of the volumes before they were compared, and kept group and "
@@ -35,7 +35,7 @@ GROUPS = (
     "Analysis of covariance: a linear model of each measure on {} and {}. F-test of the groups beside all covariates "
     "(without interactions type II and type III are the same). Partial η²: share of the groups in what the covariates "
     "leave. q: p corrected for the number of measures (Benjamini-Hochberg). p (HC3): the same test without supposing "
-    "that all groups vary alike. Intervals, in brackets, are 95 % everywhere on this page."
+    "that all groups vary alike (not with a random site). Intervals, in brackets, are 95 % everywhere on this page."
 )
 MEANS = (
     "Mean (SD) before adjustment, and the mean that the model expects at mean covariates, with each category counted "
@@ -61,7 +61,7 @@ CHECKED = (
     "the adjusted difference is that at mean covariates only. Residuals that are not normal matter little in large "
     "groups. Unequal variances are what p (HC3) is for."
 )
-TEST = {"f": "F (df)", "p": "p", "q": "q", "partial_eta_squared": "partial η²", "p_hc3": "p (HC3)"}
+TEST = {"f": "F (df)", "p": "p", "q": "q", "partial_eta_squared": "partial η²"}
 
 
 def result_of(found: Comparison, question: Question) -> str:
@@ -70,7 +70,7 @@ def result_of(found: Comparison, question: Question) -> str:
     analysis = found.whole[measure]
     row = analysis.terms.iloc[0]
     share = spell_interval(row["partial_eta_squared_low"], row["partial_eta_squared_high"])
-    covariates = ", ".join(map(readable, question.covariates)) or "nothing"
+    covariates = ", ".join(map(name_of, question.covariates)) or "nothing"
     said = (
         f"{name_of(measure)}, {readable(question.group)}: F({row['df1']:.0f}, {row['df2']:.0f}) = {spell(row['f'])}, "
         f"p {_equals(row['p'])}, partial η² {spell(row['partial_eta_squared'])} (95 % CI: {share}), adjusted for "
@@ -95,7 +95,8 @@ def notes_of(found: Comparison, question: Question, subjects: Subjects) -> list[
         )
     match question.site_effect:
         case SiteEffect.RANDOM:
-            notes.append(FEW_SITES.format(found.table[question.site].nunique()))
+            spread = [f"{name_of(m)} {spell(found.whole[m].cluster_sd)}" for m in question.measures]
+            notes.append(FEW_SITES.format(found.table[question.site].nunique(), ", ".join(spread)))
         case SiteEffect.COMBAT:
             notes.append(COMBAT.format(len(question.measures)))
     checks = found.checks[(found.checks[STRATUM] == ALL) & (found.checks["p"] < ALPHA)]
@@ -119,7 +120,7 @@ def sections_of(
         excluded: As `Subjects.excluded`.
         pictures: "adjusted_means" and one for each predictor that could be drawn.
     """
-    covariates = ", ".join(map(readable, question.covariates)) or "nothing else"
+    covariates = ", ".join(map(name_of, question.covariates)) or "nothing else"
     own = found.terms[found.terms["term"] == question.group]
     everybody, apart = own[own[STRATUM] == ALL], own[own[STRATUM] != ALL]
     pairs = found.pairs
@@ -128,19 +129,18 @@ def sections_of(
         Section(
             "Groups compared",
             GROUPS.format(readable(question.group), covariates),
-            plain(_spelt(everybody), headings={MEASURE: "measure"} | TEST),
+            _tests(everybody, {}),
         ),
         Section("Adjusted means", MEANS, _means(found.means), [pictures["adjusted_means"]]),
         Section("Pairs of groups", PAIRS, _pairs(pairs[pairs[STRATUM] == ALL], {})),
     ]
     if len(apart):
         by_sex = {STRATUM: readable(question.sex or "")}
-        table = plain(_spelt(apart), headings={MEASURE: "measure"} | by_sex | TEST)
-        sections.append(Section("Groups compared, by sex", STRATA, table))
+        sections.append(Section("Groups compared, by sex", STRATA, _tests(apart, by_sex)))
         sections.append(Section("Pairs of groups, by sex", "", _pairs(pairs[pairs[STRATUM] != ALL], by_sex)))
     for predictor in question.predictors:
         rows = found.correlations[found.correlations["predictor"] == predictor]
-        out = ", ".join(map(readable, question.taken_out(predictor))) or "no covariates"
+        out = ", ".join(map(name_of, question.taken_out(predictor))) or "nothing"
         drawn = [pictures[predictor]] if predictor in pictures else []
         title = f"Volumes and {readable(predictor)}"
         sections.append(Section(title, CORRELATED.format(out), _correlations(rows, question), drawn))
@@ -171,6 +171,11 @@ def _spelt(table: pd.DataFrame) -> pd.DataFrame:
     if "f" in table:
         table["f"] = [f"{spell(f)} ({df})" for f, df in zip(table["f"].astype(float), table["df"], strict=True)]
     return table
+
+
+def _tests(terms: pd.DataFrame, more: dict[str, str]) -> Table:
+    robust = {"p_hc3": "p (HC3)"} if terms["p_hc3"].notna().any() else {}
+    return plain(_spelt(terms), headings={MEASURE: "measure"} | more | TEST | robust)
 
 
 def _means(means: pd.DataFrame) -> Table:
