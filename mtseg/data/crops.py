@@ -9,6 +9,9 @@ import numpy as np
 from nibabel.affines import apply_affine, from_matvec
 from scipy.ndimage import affine_transform
 
+_MARGIN = 8
+"""Voxels beyond which the border of a part no longer touches its splines."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -41,8 +44,8 @@ class Frame:
         """Sample an image (X, Y, Z) on this grid, float32, by splines; beyond it its border goes on."""
         to_image = np.linalg.inv(image.affine) @ self.affine
         corners = apply_affine(to_image, [np.array(c) * (self.edge - 1) for c in np.ndindex(2, 2, 2)])
-        low = np.clip(np.floor(corners.min(axis=0)).astype(int) - 2, 0, np.array(image.shape) - 1)
-        high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 3, low + 1, image.shape)
+        low = np.clip(np.floor(corners.min(axis=0)).astype(int) - _MARGIN, 0, np.array(image.shape) - 1)
+        high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + _MARGIN + 1, low + 1, image.shape)
         part = image.dataobj[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
         offset = to_image[:3, 3] - low
         part = np.asarray(part, dtype=np.float32)
