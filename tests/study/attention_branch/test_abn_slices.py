@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from skimage.io import imsave
 
 from mtseg.data import check_cohort, read_cohort
 from mtseg.errors import InputError
-from mtseg.study.attention_branch.slices import prepare_slices
+from mtseg.study.attention_branch.slices import Slices, prepare_slices
 from mtseg.study.pictures import read_picture
+from mtseg.study.runs import shuffle_labels
 
 
 def edit(given, **columns):
@@ -72,3 +74,34 @@ def test_all_that_is_missing_is_said_at_once(given, tmp_path):
 def test_tables_that_cannot_be_used(given, tmp_path, changes, message):
     with pytest.raises(InputError, match=message):
         prepare_slices(replace(given, **changes), out=tmp_path / "out", size=40, folds=2)
+
+
+def test_exchanged_diagnoses_cannot_be_learnt_by_heart(tmp_path, remembered):
+    """Each patient's slices have a pattern of their own: folds of slices would answer all of them."""
+    rng, rows = np.random.default_rng(1), []
+    for folder in ("ct", "lungs"):
+        (tmp_path / folder).mkdir()
+    for patient in range(24):
+        pattern = rng.integers(0, 200, (16, 16))
+        for k in range(4):
+            name = f"{patient:02d}{k}"
+            pixels = (pattern + rng.integers(0, 40, (16, 16))).astype(np.uint8)
+            imsave(tmp_path / "ct" / f"{name}.png", pixels, check_contrast=False)
+            imsave(tmp_path / "lungs" / f"{name}.png", np.full((16, 16), 255, np.uint8), check_contrast=False)
+            rows.append({"slice": name, "patient": f"v{patient}", "who": "AB"[patient % 2]})
+    pd.DataFrame(rows).to_csv(tmp_path / "slices.tsv", sep="\t", index=False)
+    given = Slices(
+        table=tmp_path / "slices.tsv",
+        images=tmp_path / "ct",
+        masks=tmp_path / "lungs",
+        name="slice",
+        patient="patient",
+        label="who",
+    )
+    table, _ = prepare_slices(given, out=tmp_path / "out", size=16, folds=3)
+    shuffled = shuffle_labels(table, label="diagnosis", by="patient", seed=0)
+    about = {"image": "ct", "label": "diagnosis", "of": "patient"}
+    accuracy, p = remembered(shuffled, **about)
+    assert accuracy < 0.7 and p > 0.05
+    accuracy, p = remembered(shuffled, **about, folds=np.arange(96) % 3)
+    assert accuracy == 1 and p < 1e-5

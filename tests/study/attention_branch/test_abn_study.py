@@ -46,6 +46,7 @@ def test_from_pictures_to_the_page(given, tmp_path, monkeypatch):
     assert diagnoses.groupby(["variant", "level"])["n"].first().to_dict() == {
         ("baseline", "slice"): 24, ("baseline", "patient"): 8, ("switched", "slice"): 24, ("switched", "patient"): 8,
     }  # fmt: skip
+    assert (diagnoses["low"] <= 0.5).all() and (diagnoses["high"] >= 0.5).all()
     agreement = read_table(out / "agreement.tsv")
     assert {*agreement["map"]} == {"attention", "gradcam"}
     assert len([*out.glob("maps/switched/fold*/attention/s*_cam.nii.gz")]) == 24

@@ -11,6 +11,7 @@ from mtseg.data import check_cohort, read_cohort
 from mtseg.errors import ProblemsError
 from mtseg.study.calcium.frames import prepare_frames
 from mtseg.study.pictures import read_picture
+from mtseg.study.runs import shuffle_labels
 from mtseg.tasks import Head, Kind
 
 DATA = Path(__file__).parents[4] / "shared" / "data" / "calcium"
@@ -125,3 +126,21 @@ def test_real_frames(tmp_path):
     assert len(table) == 78
     assert table.groupby("group")["fold"].nunique().eq(1).all()
     assert read_picture(found.tables["day"].parent / table["frame"][0]).shape == (192, 192)
+
+
+def test_exchanged_labels_cannot_be_learnt_by_heart(phantom, write_events, tmp_path, remembered):
+    """Each event's frames have a pattern of their own: folds of frames would answer all of them."""
+    rng, events = np.random.default_rng(0), 48
+    patterns = rng.integers(50, 150, (events, *phantom.frames.shape[1:]))
+    frames = np.repeat(patterns, 3, axis=0) + rng.integers(0, 5, (3 * events, *phantom.frames.shape[1:]))
+    tifffile.imwrite(tmp_path / "movie.tif", frames.astype(np.uint16))
+    rows = [(f"e{i}", 3 * i, 3 * i + 2, str(1 + i % 2)) for i in range(events)]
+    movies = {"day": tmp_path / "movie.tif"}
+    given = {"day": write_events(tmp_path / "events.csv", *rows)}
+    prepared = prepare_frames(movies, phantom.cells, out=tmp_path / "out", events=given)
+    shuffled = shuffle_labels(prepared.tables["day"], label="stimulated", by="group", seed=0)
+    about = {"image": "frame", "label": "stimulated", "of": "group"}
+    accuracy, p = remembered(shuffled, **about)
+    assert accuracy < 0.7 and p > 0.05
+    accuracy, p = remembered(shuffled, **about, folds=np.arange(3 * events) % 3)
+    assert accuracy == 1 and p < 1e-5

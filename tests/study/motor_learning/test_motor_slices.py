@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from nibabel.affines import apply_affine, voxel_sizes
 
-from mtseg.data import read_cohort
+from mtseg.data import read_cohort, write_cohort
 from mtseg.errors import InputError
 from mtseg.study.motor_learning.slices import prepare_slices
 from mtseg.study.motor_learning.volumes import Stack, read_range
@@ -238,3 +238,22 @@ def test_a_stack_lies_where_its_slices_do():
     assert np.isnan(voxels[..., [0, 2]]).all()
     assert (voxels[..., 3] == 2).all()
     assert pd.Series(np.asarray(stack.join({}, outside=0).dataobj).ravel()).eq(0).all()
+
+
+def test_exchanged_classes_cannot_be_learnt_by_heart(study, remembered):
+    """Each person's slices have a pattern of their own: folds of slices would answer all of them."""
+    given, rng = study.given(24), np.random.default_rng(0)
+    for i in range(24):
+        path = study.folder / f"gm/p{i}.nii.gz"
+        image = nib.load(path)
+        pattern = rng.uniform(0, 9, (*image.shape[:2], 1)) + rng.uniform(0, 1, image.shape)
+        nib.save(nib.Nifti1Image(np.where(study.brain(), pattern, 0).astype(np.float32), image.affine), path)
+    table = prepare_slices(given, out=study.folder / "data", folds=3).tables["gm"]
+    shuffled = shuffle_labels(table, label="class", by="group", seed=0)
+    middle = read_cohort(shuffled).table.query("5 <= slice < 10")  # alike in size
+    write_cohort(middle, shuffled)
+    about = {"image": "gm", "label": "class", "of": "person"}
+    accuracy, p = remembered(shuffled, **about)
+    assert accuracy < 0.7 and p > 0.05
+    accuracy, p = remembered(shuffled, **about, folds=middle["slice"] % 3)
+    assert accuracy == 1 and p < 1e-5

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import binomtest
 from torchvision.models import resnet18
 
 from mtseg.cli import main
@@ -103,6 +104,12 @@ def test_tables(finished):
     assert [*persons["region"].unique()] == [f"quarter{k}" for k in range(1, 5)]
     assert persons[["n_low", "n_high"]].eq(4).all().all()
     assert pd.read_csv(finished / "regions_runs.tsv", sep="\t")[["n_low", "n_high"]].eq(2).all().all()
+
+
+def test_nothing_is_found_where_there_is_nothing(finished):
+    persons = pd.read_csv(finished / "accuracy.tsv", sep="\t").query("level == 'persons'").iloc[0]
+    assert binomtest(round(persons["accuracy"] * persons["n"]), persons["n"]).pvalue > 0.05
+    assert pd.read_csv(finished / "regions_persons.tsv", sep="\t")["q"].min() > 0.05
 
 
 def test_every_person_is_explained_by_the_networks_that_did_not_see_them(finished):
