@@ -199,7 +199,7 @@ def test_page_of_a_comparison(written):
     page = (written / "report.html").read_text()
     row = read_table(written / "ancova.tsv").set_index(["measure", "stratum", "term"]).loc[("total_mm3", ALL, "dx")]
     assert f"F(1, {row['df2']:.0f})" in page
-    assert "adjusted for age, sex, site, icv mm3" in page
+    assert "adjusted for age, sex, site, icv (mm³)" in page
     assert "Subjects left out: 2" in page
     for heading in ("Groups compared, by sex", "Volumes and hamd", "Left and right", "Checks", "Left out"):
         assert f"<h2>{heading}</h2>" in page

@@ -1,5 +1,7 @@
 """Pictures of a comparison: groups side by side, and volumes against age or severity."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -25,7 +27,8 @@ def adjusted_means(found: Comparison, question: Question) -> Figure:
     names = sorted(set(groups))
     width = max(3.0, _INCHES_PER_GROUP * len(names))
     long = max(map(len, names)) > _LETTERS
-    gap, slant = (", ", {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}) if long else ("\n", {})
+    slant: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if long else {}
+    gap = ", " if long else "\n"
     titles = [name_of(measure) for measure in question.measures]
     figure, every = panels(titles, width=width, height=4.0 if long else 3.4)
     for axes, measure in zip(every, question.measures, strict=True):
