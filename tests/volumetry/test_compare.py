@@ -160,6 +160,16 @@ def test_groups_and_sites_that_are_the_same(tmp_path):
         compare_volumes(write(table[table["dx"] == "MDD"], tmp_path / "t.tsv"), group="dx", out=tmp_path / "out")
 
 
+def test_columns_that_cannot_be_used():
+    table = simulate(shrink=10).assign(hamd=np.nan).set_index("participant_id")
+    with pytest.raises(ProblemsError) as error:
+        analyse(table.assign(sex="all"), question())
+    assert [(problem.where, problem.what) for problem in error.value.problems] == [
+        ("sex", "a category is called 'all'"),
+        ("hamd", "nobody has a number"),
+    ]
+
+
 def test_questions_that_contradict_themselves():
     with pytest.raises(ProblemsError) as error:
         question(covariates=("age", "dx"), severity="age", site_effect="random")

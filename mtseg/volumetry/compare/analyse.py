@@ -60,7 +60,7 @@ def analyse(table: pd.DataFrame, question: Question) -> Comparison:
     Raises:
         InputError: The question cannot be answered in everybody; what only a stratum lacks becomes a note.
     """
-    _need_groups(table, question)
+    _check(table, question)
     described = _describe(table, question)
     if question.site_effect is SiteEffect.COMBAT and question.site:
         keep = [question.group, *question.modelled]
@@ -89,12 +89,21 @@ def analyse(table: pd.DataFrame, question: Question) -> Comparison:
     )
 
 
-def _need_groups(table: pd.DataFrame, question: Question) -> None:
-    sizes = table[question.group].value_counts()
+def _check(table: pd.DataFrame, question: Question) -> None:
+    sizes, problems = table[question.group].value_counts(), []
     if len(sizes) < 2:
         there = ", ".join(f"{name} ({n})" for name, n in sizes.items()) or "nobody"
         what = f"two groups are needed, complete rows are there of {there}"
-        raise ProblemsError([Problem("", question.group, what, "Check the column and empty cells")])
+        problems.append(Problem("", question.group, what, "Check the column and empty cells"))
+    problems += [
+        Problem("", name, f"a category is called '{ALL}'", "Rename it: that means everybody")
+        for name in (question.group, question.sex)
+        if name and ALL in set(table[name])
+    ]
+    if question.severity and table[question.severity].isna().all():
+        problems.append(Problem("", question.severity, "nobody has a number", "Check the column, or leave it out"))
+    if problems:
+        raise ProblemsError(problems)
 
 
 def _ancovas(parts: dict[str, pd.DataFrame], question: Question, notes: list[str]) -> Iterator[tuple[str, str, Ancova]]:

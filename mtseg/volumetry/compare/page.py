@@ -1,15 +1,22 @@
 """The page of a comparison."""
 
-from typing import Any
-
 import pandas as pd
 
 from mtseg.keys import Column, Volume
 from mtseg.report.figure import Picture
 from mtseg.report.page import Section
-from mtseg.report.tables import Table, plain
+from mtseg.report.tables import plain
 from mtseg.report.text import readable, spell, spell_interval, spell_p
-from mtseg.volumetry.compare.analyse import GROUP, MEASURE, STRATUM, Comparison
+from mtseg.volumetry.compare.analyse import MEASURE, STRATUM, Comparison
+from mtseg.volumetry.compare.layout import (
+    checks_of,
+    correlations_of,
+    description_of,
+    means_of,
+    pairs_of,
+    sides_of,
+    tests_of,
+)
 from mtseg.volumetry.compare.question import ALL, Question, SiteEffect
 from mtseg.volumetry.pictures import name_of
 from mtseg.volumetry.subjects import REASON, Subjects
@@ -61,7 +68,6 @@ CHECKED = (
     "the adjusted difference is that at mean covariates only. Residuals that are not normal matter little in large "
     "groups. Unequal variances are what p (HC3) is for."
 )
-TEST = {"f": "F (df)", "p": "p", "q": "q", "partial_eta_squared": "partial η²"}
 
 
 def result_of(found: Comparison, question: Question) -> str:
@@ -123,107 +129,34 @@ def sections_of(
     covariates = ", ".join(map(name_of, question.covariates)) or "nothing else"
     own = found.terms[found.terms["term"] == question.group]
     everybody, apart = own[own[STRATUM] == ALL], own[own[STRATUM] != ALL]
-    pairs = found.pairs
+    means, pairs = found.means[found.means[STRATUM] == ALL], found.pairs
     sections = [
-        Section("Subjects", "Mean (SD) of numbers, counts of categories.", _description(found.description, question)),
+        Section("Subjects", "Mean (SD) of numbers, counts of categories.", description_of(found.description)),
+        Section("Groups compared", GROUPS.format(readable(question.group), covariates), tests_of(everybody, {})),
         Section(
-            "Groups compared",
-            GROUPS.format(readable(question.group), covariates),
-            _tests(everybody, {}),
+            "Adjusted means", MEANS, means_of(found.means[found.means[STRATUM] == ALL]), [pictures["adjusted_means"]]
         ),
-        Section("Adjusted means", MEANS, _means(found.means), [pictures["adjusted_means"]]),
-        Section("Pairs of groups", PAIRS, _pairs(pairs[pairs[STRATUM] == ALL], {})),
+        Section("Pairs of groups", PAIRS, pairs_of(pairs[pairs[STRATUM] == ALL], {})),
     ]
+    by_sex = {STRATUM: readable(question.sex)} if question.sex else {}
     if len(apart):
-        by_sex = {STRATUM: readable(question.sex or "")}
-        sections.append(Section("Groups compared, by sex", STRATA, _tests(apart, by_sex)))
-        sections.append(Section("Pairs of groups, by sex", "", _pairs(pairs[pairs[STRATUM] != ALL], by_sex)))
+        sections.append(Section("Groups compared, by sex", STRATA, tests_of(apart, by_sex)))
+        sections.append(Section("Pairs of groups, by sex", "", pairs_of(pairs[pairs[STRATUM] != ALL], by_sex)))
     for predictor in question.predictors:
         rows = found.correlations[found.correlations["predictor"] == predictor]
         out = ", ".join(map(name_of, question.taken_out(predictor))) or "nothing"
         drawn = [pictures[predictor]] if predictor in pictures else []
         title = f"Volumes and {readable(predictor)}"
-        sections.append(Section(title, CORRELATED.format(out), _correlations(rows, question), drawn))
+        sections.append(Section(title, CORRELATED.format(out), correlations_of(rows, by_sex), drawn))
     if found.asymmetry is not None:
-        sections.append(Section("Left and right", SIDES, _sides(found.asymmetry)))
+        sections.append(Section("Left and right", SIDES, sides_of(found.asymmetry)))
     terms = found.terms[found.terms[STRATUM] == ALL]
-    sections.append(
-        Section("All terms", TERMS, plain(_spelt(terms), headings={MEASURE: "measure", "term": "term"} | TEST))
-    )
-    checks = _spelt(found.checks[found.checks[STRATUM] == ALL])
-    headings = {MEASURE: "measure", "check": "check", "statistic": "statistic", "df": "df", "p": "p"}
-    sections.append(Section("Checks", CHECKED, plain(checks, headings=headings)))
+    sections.append(Section("All terms", TERMS, tests_of(terms, {"term": "term"})))
+    sections.append(Section("Checks", CHECKED, checks_of(found.checks[found.checks[STRATUM] == ALL])))
     if len(excluded):
         headings = {Column.SUBJECT.value: "subject", REASON: "reason"}
         sections.append(Section("Left out", "", plain(excluded, headings=headings)))
     return sections
-
-
-def _spelt(table: pd.DataFrame) -> pd.DataFrame:
-    """Measures as words, p-values and F-tests spelt."""
-    table = table.copy()
-    table[MEASURE] = table[MEASURE].map(name_of)
-    for name in {"p", "q", "p_holm", "p_hc3"} & {*table}:
-        table[name] = table[name].astype(float).map(spell_p)
-    if "df1" in table:
-        both = zip(table["df1"], table["df2"], strict=True)
-        table["df"] = [f"{a:.0f}, {b:.0f}" if pd.notna(a) else "" for a, b in both]
-    if "f" in table:
-        table["f"] = [f"{spell(f)} ({df})" for f, df in zip(table["f"].astype(float), table["df"], strict=True)]
-    return table
-
-
-def _tests(terms: pd.DataFrame, more: dict[str, str]) -> Table:
-    robust = {"p_hc3": "p (HC3)"} if terms["p_hc3"].notna().any() else {}
-    return plain(_spelt(terms), headings={MEASURE: "measure"} | more | TEST | robust)
-
-
-def _means(means: pd.DataFrame) -> Table:
-    both = zip(means["mean"], means["sd"], strict=True)
-    shown = _spelt(means).assign(raw=[f"{spell(float(mean))} ({spell(float(sd))})" for mean, sd in both])
-    headings = {MEASURE: "measure", GROUP: "group", "n": "n", "raw": "mean (SD)", "adjusted_mean": "adjusted mean"}
-    return plain(shown[shown[STRATUM] == ALL], headings=headings)
-
-
-def _pairs(pairs: pd.DataFrame, more: dict[str, str]) -> Table:
-    shown = _spelt(pairs).assign(t=[f"{spell(t)} ({df:.0f})" for t, df in zip(pairs["t"], pairs["df"], strict=True)])
-    headings = {MEASURE: "measure", **more, GROUP: "group", "reference": "reference", "difference": "difference"}
-    return plain(shown, headings=headings | {"t": "t (df)", "p": "p", "p_holm": "p (Holm)", "hedges_g": "Hedges' g"})
-
-
-def _correlations(rows: pd.DataFrame, question: Question) -> Table:
-    keys = [MEASURE, STRATUM, GROUP, "n"]
-    kinds = [rows[rows["method"] == method].drop(columns=["method"]) for method in ("pearson", "spearman")]
-    both = _spelt(kinds[0]).merge(_spelt(kinds[1]), on=keys, suffixes=("", "_rank"))
-    both = both.rename(columns={f"r_{end}_rank": f"r_rank_{end}" for end in ("low", "high")})
-    by_sex = {STRATUM: readable(question.sex)} if question.sex else {}
-    headings = {MEASURE: "measure", **by_sex, GROUP: "group", "n": "n", "r": "r", "p": "p", "q": "q"}
-    return plain(both, headings=headings | {"r_rank": "ρ", "p_rank": "p (ρ)", "q_rank": "q (ρ)"})
-
-
-def _sides(table: pd.DataFrame) -> Table:
-    shown = table.assign(p=table["p"].map(spell_p))
-    headings = {GROUP: "group", "n": "n", "left_mm3": "left (mm³)", "right_mm3": "right (mm³)"}
-    more = {"difference_mm3": "left − right (mm³)", "p": "p", "asymmetry_percent": "asymmetry (%)"}
-    return plain(shown, headings=headings | more)
-
-
-def _description(table: pd.DataFrame, question: Question) -> Table:
-    """Columns across are groups: a table of patients as papers have it."""
-    lines: list[dict[str, Any]] = []
-    for name in table:
-        values = table[name]
-        if name == GROUP or str(name).endswith("_sd"):
-            continue
-        stem = str(name).removesuffix("_mean")
-        if f"{stem}_sd" in table:
-            spread = table[f"{stem}_sd"]
-            both = zip(values, spread, strict=True)
-            cells = [f"{spell(float(m))} ({spell(float(sd))})" if pd.notna(m) else "n/a" for m, sd in both]
-        else:
-            cells = [str(value) for value in values]
-        lines.append({"": name_of(stem)} | dict(zip(table[GROUP], cells, strict=True)))
-    return plain(pd.DataFrame(lines))
 
 
 def _equals(p: float) -> str:
