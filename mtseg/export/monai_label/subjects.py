@@ -1,13 +1,13 @@
 """The images of a subject, found from one of them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mtseg.data import Cohort
-from mtseg.data.cohort import IMAGE_SUFFIXES
+from mtseg.data.cohort import IMAGE_SUFFIXES, looks_like_image
 from mtseg.errors import InputError
 from mtseg.keys import Column, Key
 
@@ -29,15 +29,20 @@ class Subjects:
     """Find a subject's images when one of them is named, as a viewer does.
 
     In this order: the row of the table that has the image; a 4D file, whose volumes are the sequences; the files beside
-    it that are called alike, `<subject>_<sequence>.nii.gz`, whatever the case (`sub-01_T1w.nii.gz` is a t1).
+    it that are called alike, `<subject>_<sequence>.nii.gz`, whatever the case (`sub-01_T1w.nii.gz` is a t1). For the
+    series of a DICOM server, which are called by their UIDs, the table is the only way.
 
     Args:
         sequences: Of the network, in its order.
         optional: Those of them that a subject may lack.
-        table: Of the subjects, or None; a cell of a sequence is a path, or missing.
+        table: Of the subjects, or None; a cell of a sequence is a path, a series' UID, or missing.
+
+    Attributes:
+        fetch: Gives the file of a series of a DICOM server by its UID; None without such a server.
     """
 
     def __init__(self, sequences: Sequence[str], *, optional: Sequence[str] = (), table: Cohort | None = None):
+        self.fetch: Callable[[str], str] | None = None
         self.sequences = tuple(sequences)
         self.optional = tuple(optional)
         self.records = table.records(sequences=sequences, targets=table.targets) if table else []
@@ -69,7 +74,7 @@ class Subjects:
         """
         record, name = self._row_with(image), self.name(image)
         if record is not None:
-            found = tuple(None if path is None else Path(path) for path in record[Key.IMAGE])
+            found = tuple(None if cell is None else self._file(cell) for cell in record[Key.IMAGE])
             return self._complete(Subject(name, found), image)
         if len(self.sequences) == 1:
             return Subject(name, (image,))
@@ -85,8 +90,16 @@ class Subjects:
         return next((record for record in self.records if record[Key.SUBJECT] == subject), {})
 
     def _row_with(self, image: Path) -> dict[str, Any] | None:
-        named = image.resolve()
-        return next((r for r in self.records if named in (Path(path).resolve() for path in r[Key.IMAGE] if path)), None)
+        for record in self.records:
+            cells = [Path(cell) for cell in record[Key.IMAGE] if cell]
+            if image.resolve() in (cell.resolve() for cell in cells) or _stem(image) in (cell.name for cell in cells):
+                return record
+        return None
+
+    def _file(self, cell: str) -> Path:
+        if self.fetch is None or looks_like_image(cell):
+            return Path(cell)
+        return Path(self.fetch(Path(cell).name))  # the table took the UID for a path in its own folder
 
     def _beside(self, image: Path, subject: str) -> Subject:
         files: dict[str, list[Path]] = {}

@@ -59,8 +59,8 @@ def orthanc(folder: Path) -> Iterator[str]:
             server.wait(timeout=20)
 
 
-def send(address: str, source: Path, *, name: str) -> str:
-    """Store an image as an axial MR series of a new patient; gives the series' UID.
+def send(address: str, source: Path, *, name: str, study: str | None = None, description: str = "t1") -> str:
+    """Store an image as an axial MR series, in a new study or one that is there; gives the series' UID.
 
     The image's axes must run along those of the patient, in any order and direction.
     """
@@ -71,13 +71,13 @@ def send(address: str, source: Path, *, name: str) -> str:
     common = {
         "PatientID": name,
         "PatientName": name,
-        "StudyInstanceUID": generate_uid(),
+        "StudyInstanceUID": study or generate_uid(),
         "SeriesInstanceUID": generate_uid(),
         "FrameOfReferenceUID": generate_uid(),
         "StudyDate": "20260101",
         "StudyTime": "120000",
         "Modality": "MR",
-        "SeriesDescription": "t1",
+        "SeriesDescription": description,
     }
     for k in range(voxels.shape[2]):
         answer = requests.post(f"{address}/instances", data=_slice(voxels, affine, k, common), timeout=30)

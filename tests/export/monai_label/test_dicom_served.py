@@ -119,3 +119,42 @@ def coloured(picture: Path) -> float:
     """Share of a picture of the views that is neither black nor grey."""
     pixels = np.asarray(Image.open(picture).convert("RGB"), dtype=int)[100:-60, 290:990]
     return float((np.ptp(pixels, axis=-1) > 8).mean())
+
+
+@dicom_server.needs_orthanc()
+def test_a_mask_that_was_drawn_becomes_a_dicom_segmentation_and_teaches(served, tmp_path):
+    server, series = served
+    (tmp_path / "mask.nii.gz").write_bytes(server.post(f"infer/{MODEL}", image=series, output="image").content)
+    named = {"label_info": [{"name": name, "idx": k} for k, name in enumerate(NAMES, start=1)]}
+    assert server.submit(series, tmp_path / "mask.nii.gz", json.dumps(named)).ok
+    trained = server.post(f"train/{MODEL}", json={"max_epochs": 1}, run_sync=True)
+    assert trained.ok, trained.text
+    assert trained.json()["subjects"] == [series]
+    scores = server.post("scoring/dice", run_sync=True).json()[series]
+    assert scores["mean"] > 0.9, "it was taught its own mask"
+
+
+@dicom_server.needs_orthanc()
+def test_of_several_sequences_one_series_is_asked_for_and_the_table_names_the_other(glioma, glioma_app, tmp_path):
+    with dicom_server.orthanc(tmp_path) as address:
+        study = pydicom.uid.generate_uid()
+        t1, flair = (
+            dicom_server.send(address, glioma.parent / f"p0_{name}.nii.gz", name="p0", study=study, description=name)
+            for name in ("t1", "flair")
+        )
+        table = tmp_path / "table.tsv"
+        table.write_text(f"participant_id\tt1\tflair\tdeath\np0\t{t1}\t{flair}\t1\n")
+        conf, log = {"cohort": str(table)}, tmp_path / "server.log"
+        with serving(glioma_app, f"{address}/dicom-web", log=log, conf=conf) as server:
+            said = server.post("infer/run", image=flair, output="json").json()
+            (tmp_path / "mask.nii.gz").write_bytes(server.post("infer/run", image=flair, output="image").content)
+            for name, series in (("t1", t1), ("flair", flair)):
+                (tmp_path / f"p0_{name}.nii.gz").write_bytes(server.get("datastore/image", image=series).content)
+            assert server.post("activelearning/first", json={}).json()["id"] in (t1, flair)
+    (tmp_path / "files.tsv").write_text("participant_id\tt1\tflair\np0\tp0_t1.nii.gz\tp0_flair.nii.gz\n")
+    out = predict(str(glioma), cohort=tmp_path / "files.tsv", out=tmp_path / "out")
+    expected = np.asarray(nib.load(out / "p0_mask.nii.gz").dataobj)
+    assert (np.asarray(nib.load(tmp_path / "mask.nii.gz").dataobj) != expected).sum() == 0
+    assert said["subject"] == "p0"
+    row = read_table(out / "predictions.tsv").iloc[0]
+    assert said["heads"]["death"]["probabilities"]["1"] == pytest.approx(row["death_prob_1"], abs=1e-4)

@@ -118,6 +118,10 @@ def test_a_scan_that_is_not_in_the_folder_can_be_sent(server, studies):
     answer = server.post(f"infer/{MODEL}", session_id=session, output="json").json()
     assert answer["subject"] == "mine"
     assert answer["heads"] == infer(server, "p1", output="json").json()["heads"]
+    with_map = {"params": json.dumps({"cam": "size"})}
+    refused = server.post(f"infer/{MODEL}", form=with_map, session_id=session, output="json")
+    assert refused.status_code == 422
+    assert "put the image into the folder of studies" in refused.json()["detail"]
 
 
 def test_fifty_requests_from_eight_clients(server):

@@ -85,3 +85,16 @@ def test_a_sequence_absent_from_the_table_is_absent(table, tmp_path):
     (y1,) = put(tmp_path, "y1.nii.gz")
     with pytest.raises(InputError, match=r"ben: there is no flair to go with y1.nii.gz"):
         table.of(y1)
+
+
+def test_series_of_a_dicom_server_are_fetched_by_the_uids_in_the_table(tmp_path):
+    (tmp_path / "table.tsv").write_text("participant_id\tt1\tflair\nann\t1.2.1\t1.2.2\nben\t1.3.1\tn/a\n")
+    cohort = read_cohort(tmp_path / "table.tsv", sequences=SEQUENCES, optional=SEQUENCES)
+    subjects = Subjects(SEQUENCES, optional=["t1gd"], table=cohort)
+    cache = tmp_path / "cache"
+    subjects.fetch = lambda series: f"{cache}/{series}.nii.gz"
+    found = subjects.of(cache / "1.2.2.nii.gz")
+    assert found.name == subjects.name(Path("1.2.1")) == "ann"
+    assert found.images == (cache / "1.2.1.nii.gz", cache / "1.2.2.nii.gz", None)
+    with pytest.raises(InputError, match=r"ben: there is no flair"):
+        subjects.of(cache / "1.3.1.nii.gz")

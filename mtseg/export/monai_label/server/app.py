@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from monailabel.config import settings
+from monailabel.datastore.dicom import DICOMWebDatastore
 from monailabel.interfaces.app import MONAILabelApp
 from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.infer_v2 import InferTask
@@ -11,11 +12,13 @@ from monailabel.interfaces.tasks.scoring import ScoringMethod
 from monailabel.interfaces.tasks.strategy import Strategy
 from monailabel.interfaces.tasks.train import TrainTask
 
+from mtseg.errors import InputError
 from mtseg.export.monai_label.served import ServedModel
 from mtseg.export.monai_label.server.errors import told
 from mtseg.export.monai_label.server.infer import CAM, JointInference
 from mtseg.export.monai_label.server.score import Dice, Uncertainty
 from mtseg.export.monai_label.server.strategy import First, MostUncertain, Random
+from mtseg.export.monai_label.server.subjects import file_of
 from mtseg.export.monai_label.server.train import JointTraining
 
 TABLE = "participants.tsv"
@@ -48,6 +51,8 @@ class JointApp(MONAILabelApp):
             name=f"mtseg {bundle.name}",
             description="Where is the lesion, and what does it mean: mask and classes by one network",
         )
+        if isinstance(self.datastore(), DICOMWebDatastore):
+            self.model.subjects.fetch = lambda series: str(file_of(self.datastore(), series))
 
     def init_infers(self) -> dict[str, InferTask]:
         """Of the one network."""
@@ -69,14 +74,26 @@ class JointApp(MONAILabelApp):
         """Answer about an image, and keep the map, if one was asked for, as a label `cam` of the image."""
         image = request["image"]
         with told():
+            listed = image in self.datastore().list_images()
+            if listed:
+                file_of(self.datastore(), image)
             answer = super().infer(request, datastore)
-        if CAM in answer["params"]:
-            kept = answer["params"][CAM]
-            file = Path(kept.pop("file"))
-            if image in self.datastore().list_images():
-                kept |= {"label": self.datastore().save_label(image, str(file), CAM, dict(kept)), "tag": CAM}
-            file.unlink()
+            if CAM in answer["params"]:
+                self._keep(answer, image=image if listed else None)
         return answer
+
+    def _keep(self, answer: dict[str, Any], *, image: str | None) -> None:
+        """Move the map from its temporary file to the labels of the image."""
+        about = answer["params"][CAM]
+        file = Path(about.pop("file"))
+        try:
+            if image is None:
+                Path(answer["file"]).unlink()
+                raise InputError("cam: a map is kept beside its image, so put the image into the folder of studies")
+            about["label"] = self.datastore().save_label(image, str(file), CAM, dict(about))
+            about["tag"] = CAM
+        finally:
+            file.unlink()
 
     def train(self, request: dict[str, Any]) -> dict[str, Any]:
         """Train on the finished masks."""

@@ -13,7 +13,7 @@ from monailabel.interfaces.tasks.scoring import ScoringMethod
 from mtseg.errors import InputError
 from mtseg.export.monai_label.drawn import read_drawn
 from mtseg.export.monai_label.served import ServedModel
-from mtseg.export.monai_label.server.subjects import labeled, unlabeled
+from mtseg.export.monai_label.server.subjects import file_of, labeled, unlabeled
 from mtseg.metrics import compare_masks, read_masks
 
 logger = logging.getLogger("mtseg")
@@ -106,7 +106,7 @@ def uncertainty_of(
     if kept.get(VERSION) == model.version or not compute:
         return kept if "mean" in kept and kept[VERSION] == model.version else None
     try:
-        with model.answer(Path(datastore.get_image_uri(image))) as answer:
+        with model.answer(file_of(datastore, image)) as answer:
             score = answer.result[UNCERTAINTY]
     except InputError as error:
         logger.warning("%s: cannot be predicted: %s", image, error)
