@@ -133,9 +133,7 @@ def sections_of(
     sections = [
         Section("Subjects", "Mean (SD) of numbers, counts of categories.", description_of(found.description)),
         Section("Groups compared", GROUPS.format(readable(question.group), covariates), tests_of(everybody, {})),
-        Section(
-            "Adjusted means", MEANS, means_of(found.means[found.means[STRATUM] == ALL]), [pictures["adjusted_means"]]
-        ),
+        Section("Adjusted means", MEANS, means_of(means), [pictures["adjusted_means"]]),
         Section("Pairs of groups", PAIRS, pairs_of(pairs[pairs[STRATUM] == ALL], {})),
     ]
     by_sex = {STRATUM: readable(question.sex)} if question.sex else {}
