@@ -56,8 +56,8 @@ def ancova(
         cluster: Column, such as the site, whose categories have random means instead of being a covariate.
 
     Raises:
-        InputError: A group has fewer than two subjects, a term does not vary or follows from the others, or there are
-            too few subjects.
+        InputError: A group has fewer than two subjects, a term does not vary or follows from the others, every cluster
+            has one group only, or there are too few subjects.
 
     References:
         Fleiss, The design and analysis of clinical experiments, 1986. Searle, Speed & Milliken, Population marginal
@@ -68,6 +68,11 @@ def ancova(
     sizes = table.groupby(group)[measure].size()
     if small := [f"{name} ({n})" for name, n in sizes.items() if n < 2]:
         raise InputError(f"{measure}: groups with fewer than 2 subjects: {', '.join(small)}. Leave them out")
+    if cluster is not None and table.groupby(cluster)[group].nunique().max() == 1:
+        raise InputError(
+            f"{group}, {cluster}: cannot be told apart, every {cluster} has subjects of one {group} only. "
+            "Subjects of several groups are needed in at least some"
+        )
     y = table[measure].to_numpy(float)
     clusters = None if cluster is None else table[cluster].to_numpy()
     columns = design(table, [group, *covariates])

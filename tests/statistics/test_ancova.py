@@ -167,3 +167,11 @@ def test_a_group_of_one_is_refused():
     table.loc[0, "dx"] = "SZ"
     with pytest.raises(InputError, match=r"volume: groups with fewer than 2 subjects: SZ \(1\)"):
         ancova(table, "volume", group="dx")
+
+
+def test_sites_of_one_group_each_are_refused():
+    # Tested with n - p degrees of freedom, differences between the scanners would pass for those of the groups.
+    table = cohort()
+    table["site"] = table["dx"] + table["site"]
+    with pytest.raises(InputError, match="dx, site: cannot be told apart, every site has subjects of one dx only"):
+        ancova(table, "volume", group="dx", covariates=["age"], cluster="site")

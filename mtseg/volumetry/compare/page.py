@@ -76,11 +76,11 @@ def result_of(found: Comparison, question: Question) -> str:
     analysis = found.whole[measure]
     row = analysis.terms.iloc[0]
     share = spell_interval(row["partial_eta_squared_low"], row["partial_eta_squared_high"])
-    covariates = ", ".join(map(name_of, question.covariates)) or "nothing"
+    adjusted = f"adjusted for {', '.join(map(name_of, question.covariates))}" if question.covariates else "not adjusted"
     said = (
         f"{name_of(measure)}, {readable(question.group)}: F({row['df1']:.0f}, {row['df2']:.0f}) = {spell(row['f'])}, "
-        f"p {_equals(row['p'])}, partial η² {spell(row['partial_eta_squared'])} (95 % CI: {share}), adjusted for "
-        f"{covariates}"
+        f"p {_equals(row['p'])}, partial η² {spell(row['partial_eta_squared'])} (95 % CI: {share}), "
+        f"{adjusted}"
     )
     if len(analysis.pairs) > 1:
         return f"{said}."
