@@ -1,0 +1,137 @@
+"""Which scans are meant: files, a BIDS folder, DICOM series, a table."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from monai.transforms import LoadImage
+
+from mtseg.data import read_cohort
+from mtseg.errors import InputError, Problem, ProblemsError
+from mtseg.images import first_volume
+from mtseg.keys import Column
+
+TABLES = (".tsv", ".csv", ".parquet")
+IMAGES = (".nii", ".nii.gz", ".mgz")
+COLUMN = "t1"
+_BIDS_SCANS = ("sub-*/anat/*_T1w.nii*", "sub-*/ses-*/anat/*_T1w.nii*")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One scan.
+
+    Attributes:
+        name: BIDS name, such as "sub-01" or "sub-01_ses-2"; every scan has its own.
+        path: File, or folder of a DICOM series.
+    """
+
+    name: str
+    path: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where its results go, below the output folder."""
+        return Path(*self.name.split("_")[: 2 if "_ses-" in self.name else 1]) / "anat"
+
+
+def sources_of(inputs: Sequence[str | PathLike]) -> list[Source]:
+    """List the scans.
+
+    Args:
+        inputs: Image files; BIDS folders; folders of a DICOM series; tables with a column `t1`, or just one of images.
+
+    Raises:
+        ProblemsError: A path does not exist, a folder or table holds no scans, or two have one name; lists all.
+    """
+    found: list[Source] = []
+    problems: list[Problem] = []
+    for given in map(Path, inputs):
+        try:
+            found += _sources(given.absolute())
+        except InputError as error:
+            problems.append(Problem("", str(given), str(error), "Name T1 images, BIDS folders, DICOM series or tables"))
+    names = [source.name for source in found]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        where = ", ".join(str(source.path) for source in found if source.name == name)
+        problems.append(Problem(name, where, "several scans have this name", "Give them in a table, each with its id"))
+    if problems:
+        raise ProblemsError(problems)
+    return found
+
+
+def _sources(path: Path) -> Iterator[Source]:
+    if not path.exists():
+        raise InputError("does not exist")
+    if path.suffix in TABLES:
+        yield from _of_table(path)
+    elif path.is_file():
+        if not path.name.lower().endswith(IMAGES):
+            raise InputError(f"is none of {', '.join((*IMAGES, *TABLES))}")
+        yield Source(_bids_name(path), path)
+    elif scans := sorted(scan for pattern in _BIDS_SCANS for scan in path.glob(pattern)):
+        for scan in scans:
+            yield Source(_bids_name(scan), scan)
+    elif any(file.is_file() for file in path.iterdir()):
+        yield Source(f"sub-{_letters(path.name)}", path)
+    else:
+        raise InputError("is a folder without T1 images (sub-*/anat/*_T1w.nii.gz) or DICOM files")
+
+
+def _of_table(path: Path) -> Iterator[Source]:
+    cohort = read_cohort(path)
+    names = cohort.sequences
+    column = COLUMN if COLUMN in names else names[0] if len(names) == 1 else None
+    if column is None:
+        raise InputError(f"has no column '{COLUMN}' and not just one of images")
+    for subject, scan in cohort.table[[Column.SUBJECT, column]].to_numpy():
+        if isinstance(scan, str):
+            yield Source(_as_name(str(subject)), Path(scan))
+
+
+def _bids_name(path: Path) -> str:
+    """Name a scan after its file.
+
+    >>> [_bids_name(Path(p)) for p in ("sub-01_ses-a_T1w.nii.gz", "sub-01_acq-hi_run-2_T1w.nii", "chris_t1.nii.gz")]
+    ['sub-01_ses-a', 'sub-01_acq-hi_run-2', 'sub-christ1']
+    """
+    name = re.sub(r"\.(nii(\.gz)?|mgz)$", "", path.name, flags=re.IGNORECASE)
+    return _as_name(name.removesuffix("_T1w"))
+
+
+def _as_name(name: str) -> str:
+    if re.fullmatch(r"sub-[A-Za-z0-9]+(_[a-z]+-[A-Za-z0-9]+)*", name):
+        return name
+    return f"sub-{_letters(name.removeprefix('sub-'))}"
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]", "", name) or "scan"
+
+
+def read_scan(source: Source) -> nib.Nifti1Image:
+    """Read a scan as (X, Y, Z) with finite voxels.
+
+    Raises:
+        InputError: It cannot be read, or holds nothing.
+    """
+    try:
+        image = _read_series(source.path) if source.path.is_dir() else first_volume(nib.load(source.path))
+        voxels = image.get_fdata(dtype=np.float32)
+    except Exception as error:  # the readers raise whatever the file format's library raises
+        raise InputError(f"cannot be read ({str(error).splitlines()[0]}). Convert or copy it again") from error
+    if voxels.ndim != 3 or min(voxels.shape) < 16:
+        raise InputError(f"has {' × '.join(map(str, voxels.shape))} voxels. Give a 3D scan of the head")
+    finite = np.isfinite(voxels)
+    if not finite.any() or voxels[finite].min() == voxels[finite].max():
+        raise InputError("has one value everywhere. Export it again")
+    return nib.Nifti1Image(np.where(finite, voxels, 0), image.affine)
+
+
+def _read_series(folder: Path) -> nib.Nifti1Image:
+    voxels = LoadImage(ensure_channel_first=False, image_only=True)(str(folder))
+    return nib.Nifti1Image(voxels.numpy(force=True).squeeze(), voxels.affine.numpy(force=True))

@@ -1,0 +1,213 @@
+"""Habenula volumes of many scans: one after the other or on a cluster, continued where it stopped."""
+
+import hashlib
+import json
+import logging
+import os
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from nibabel.affines import voxel_sizes
+
+from mtseg.cluster import run_all
+from mtseg.errors import InputError
+from mtseg.files import alone_in, replacing, write_table
+from mtseg.images import save_like
+from mtseg.keys import Column
+from mtseg.provenance import write_run
+from mtseg.volumetry.scans.flags import Flag, flags_of
+from mtseg.volumetry.scans.inputs import Source, read_scan, sources_of
+from mtseg.volumetry.scans.locate import locate
+from mtseg.volumetry.scans.measure import native_masks, volumes
+from mtseg.volumetry.scans.networks import segmenter
+from mtseg.volumetry.scans.picture import draw
+from mtseg.volumetry.scans.segment import BUNDLE, SIDES, segment
+
+CAUTION = (
+    "The shipped weights were trained on synthetic heads only. They are not validated on hand-drawn labels. "
+    "Research only; not a medical device."
+)
+TABLE = "habenula.tsv"
+THRESHOLD = 0.5
+_DESCRIPTION = {
+    "Name": "Habenula masks and volumes",
+    "BIDSVersion": "1.10.0",
+    "DatasetType": "derivative",
+    "GeneratedBy": [{"Name": "mtseg", "Description": f"mtseg volumes habenula. {CAUTION}"}],
+}
+_SIGNIFICANT = 5
+
+logger = logging.getLogger("mtseg")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One scan, where its results go, and by which threshold.
+
+    Attributes:
+        source: The scan.
+        out: Folder of all results.
+        threshold: Probability from which a place is habenula.
+        made_with: What else decides the results; results of something else are made anew.
+    """
+
+    source: Source
+    out: Path
+    threshold: float
+    made_with: str
+
+    def file(self, suffix: str) -> Path:
+        """Path of one of the results."""
+        return self.out / self.source.folder / f"{self.source.name}_{suffix}"
+
+    @property
+    def row_file(self) -> Path:
+        """Where the row of the table waits for the others; the last thing that is written of a scan."""
+        return self.file("label-habenula_volumes.json")
+
+    def done(self) -> dict[str, Any] | None:
+        """The row, if the scan was measured with the same settings."""
+        if not self.row_file.is_file():
+            return None
+        row = json.loads(self.row_file.read_text())
+        return row["row"] if row["made_with"] == self.made_with and row["source"] == str(self.source.path) else None
+
+
+def measure_habenulae(
+    inputs: Sequence[str | os.PathLike],
+    *,
+    out: str | os.PathLike,
+    profile: str | os.PathLike | None = None,
+    cluster: str | None = None,
+) -> pd.DataFrame:
+    """Measure both habenulae in every scan; a second call does only what is missing.
+
+    Args:
+        inputs: See `sources_of`.
+        out: Folder for masks, probabilities, pictures (BIDS derivatives), `habenula.tsv` and `run.json`.
+        profile: JSON of `mtseg volumes calibrate`: its `threshold` is used.
+        cluster: See `mtseg.cluster.run_all`.
+
+    Returns:
+        The table, a row per scan; one that failed has the reason in `error`.
+
+    Raises:
+        InputError: Inputs or profile cannot be used, the folder is in use, or there is no such cluster.
+    """
+    sources = sources_of(inputs)
+    threshold = THRESHOLD if profile is None else read_threshold(profile)
+    out = Path(out).absolute()
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is no folder. Choose another one (--out)")
+    weights = hashlib.sha256(segmenter(BUNDLE).weights.read_bytes()).hexdigest()[:12]
+    tasks = [Task(source, out, threshold, f"{weights}, threshold {threshold:g}") for source in sources]
+    with alone_in(out):
+        with replacing(out / "dataset_description.json") as temporary:
+            temporary.write_text(json.dumps(_DESCRIPTION, indent=2) + "\n")
+        facts = {"command": "volumes habenula", "caution": CAUTION, "weights": weights, "threshold": threshold}
+        write_run(out, **facts, inputs=[str(path) for path in inputs], scans=len(tasks))
+        rows = {task.source.name: row for task in tasks if (row := task.done()) is not None}
+        todo = [task for task in tasks if task.source.name not in rows]
+        if rows:
+            logger.info("%d of %d scans were measured before", len(rows), len(tasks))
+        for row in run_all(measure, todo, cluster=cluster, lost=lambda task, error: _failed(task, error)):
+            rows[row["scan"]] = row
+            logger.info("%d/%d %s", len(rows), len(tasks), _line(row))
+        table = pd.DataFrame([rows[task.source.name] for task in tasks])
+        write_table(table, out / TABLE)
+    return table
+
+
+def read_threshold(profile: str | os.PathLike) -> float:
+    """Read the threshold of a profile.
+
+    Raises:
+        InputError: There is no such file, or it holds no threshold between 0 and 1.
+    """
+    try:
+        threshold = float(json.loads(Path(profile).read_text())["threshold"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{profile}: is no profile ({error}). Make one with `mtseg volumes calibrate`") from error
+    if not 0 < threshold < 1:
+        raise InputError(f"{profile}: threshold {threshold:g}: must lie between 0 and 1")
+    return threshold
+
+
+def measure(task: Task) -> dict[str, Any]:
+    """Measure one scan and write its files; an error becomes a row with the reason."""
+    began = time.monotonic()
+    try:
+        row = _measure(task)
+    except InputError as error:
+        return _failed(task, str(error))
+    except Exception:  # whatever this scan broke, the others go on
+        logger.debug(traceback.format_exc())
+        return _failed(task, traceback.format_exc().strip().splitlines()[-1])
+    row["seconds"] = round(time.monotonic() - began, 2)
+    with replacing(task.row_file) as temporary:
+        facts = {"made_with": task.made_with, "source": str(task.source.path), "caution": CAUTION, "row": row}
+        temporary.write_text(json.dumps(facts, indent=2) + "\n")
+    return row
+
+
+def _measure(task: Task) -> dict[str, Any]:
+    t1 = read_scan(task.source)
+    located = locate(t1)
+    found = segment(t1, located)
+    mask, probabilities = native_masks(found, t1, threshold=task.threshold)
+    edges = voxel_sizes(t1.affine)
+    measured = volumes(found, mask, native_mm3=float(edges.prod()), threshold=task.threshold)
+    sides = {side: measured[f"{side}_mm3"] for side in SIDES}
+    flags = flags_of(found, located, volumes_mm3=sides, voxel_mm=edges)
+    if Flag.NOT_FOUND in flags:
+        measured = dict.fromkeys(measured)
+    total = measured["total_mm3"]
+    row = _begin(task) | {
+        name: None if value is None else float(f"{value:.{_SIGNIFICANT}g}") for name, value in measured.items()
+    }
+    row |= {
+        "icv_mm3": round(located.icv_mm3),
+        "total_to_icv": None if total is None else float(f"{total / located.icv_mm3:.{_SIGNIFICANT}g}"),
+        "voxel_mm": " x ".join(f"{mm:.3g}" for mm in edges),
+        "threshold": task.threshold,
+        "flags": ";".join(flags) or None,
+        "error": None,
+    }
+    _write(task, t1, mask, probabilities)
+    title = f"{task.source.name}: " + (
+        "not found" if total is None else f"left {sides['left']:.1f}, right {sides['right']:.1f} mm³"
+    )
+    suffix = f" [{', '.join(flags)}]" if flags else ""
+    draw(task.file("label-habenula_qc.png"), found=found, t1=t1, threshold=task.threshold, title=title + suffix)
+    return row
+
+
+def _write(task: Task, t1: nib.Nifti1Image, mask: np.ndarray, probabilities: np.ndarray) -> None:
+    meta = {"original_affine": t1.affine, "filename_or_obj": str(task.source.path)}
+    save_like(mask, meta, task.file("space-orig_label-habenula_dseg.nii.gz"))
+    save_like(probabilities, meta, task.file("space-orig_label-habenula_probseg.nii.gz"))
+    labels = pd.DataFrame({"index": [1, 2], "name": [f"habenula_{side}" for side in SIDES]})
+    write_table(labels, task.out / "label-habenula_dseg.tsv")
+
+
+def _begin(task: Task) -> dict[str, Any]:
+    subject = task.source.name.split("_")[0]
+    return {Column.SUBJECT.value: subject, "scan": task.source.name, "file": str(task.source.path)}
+
+
+def _failed(task: Task, reason: str) -> dict[str, Any]:
+    return _begin(task) | {"flags": None, "error": reason}
+
+
+def _line(row: dict[str, Any]) -> str:
+    if row["error"]:
+        return f"{row['scan']}: {row['error']}"
+    found = "not found" if row["total_mm3"] is None else f"{row['left_mm3']:.1f} + {row['right_mm3']:.1f} mm³"
+    return f"{row['scan']}: {found}{' [' + row['flags'] + ']' if row['flags'] else ''}"

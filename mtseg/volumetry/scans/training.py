@@ -1,0 +1,127 @@
+"""Crops to train the habenula network on: of synthetic heads, or of one's own heads with masks."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from nilearn.datasets import load_mni152_template
+
+from mtseg.data import read_cohort, write_cohort
+from mtseg.data.crops import Frame
+from mtseg.data.synthetic_heads import (
+    CENTRE_MM,
+    CROP_EDGE,
+    CROP_MM,
+    Anatomy,
+    anatomy_of,
+    people_in,
+    read_shapes,
+    write_crops,
+)
+from mtseg.errors import InputError, Problem, ProblemsError
+from mtseg.files import replacing
+from mtseg.keys import Column
+from mtseg.provenance import write_run
+from mtseg.volumetry.scans.inputs import COLUMN, Source, read_scan
+from mtseg.volumetry.scans.locate import locate
+
+HELD_OUT_EVERY = 5
+"""Of the people with shapes so many make one who is left for tests."""
+
+
+def synthesise(
+    masks: str | os.PathLike,
+    volumes: str | os.PathLike,
+    *,
+    out: str | os.PathLike,
+    crops: int,
+    heads: Sequence[str | os.PathLike] = (),
+    seed: int = 0,
+    voxel_mm: tuple[float, float] = (0.7, 1.4),
+    held_out: bool = False,
+) -> Path:
+    """Write synthetic crops and their cohort table.
+
+    Args:
+        masks: See `read_shapes`.
+        volumes: Likewise.
+        out: Folder.
+        crops: How many.
+        heads: T1 images to use as anatomies; none: the MNI template that nilearn ships.
+        seed: Fixes all that is random.
+        voxel_mm: Smallest and largest voxels of the scans.
+        held_out: Use the shapes of every fifth person, which are left for tests; else those of the others.
+
+    Raises:
+        InputError: In one of the heads no head was found.
+    """
+    everybody = people_in(masks)
+    tests = set(everybody[::HELD_OUT_EVERY])
+    people = [name for name in everybody if (name in tests) == held_out]
+    anatomies = [_anatomy(Path(head)) for head in heads] or [anatomy_of(load_mni152_template(resolution=1))]
+    facts = {"command": "volumes synthesise", "masks": str(masks), "heads": [str(head) for head in heads]}
+    write_run(out, **facts, crops=crops, seed=seed, voxel_mm=voxel_mm, held_out=held_out)
+    shapes = read_shapes(masks, volumes, subjects=people)
+    return write_crops(out, anatomies=anatomies, habenulae=shapes, count=crops, seed=seed, voxel_mm=voxel_mm)
+
+
+def _anatomy(path: Path) -> Anatomy:
+    try:
+        t1 = read_scan(Source(path.name, path))
+        return anatomy_of(t1, np.linalg.inv(locate(t1).from_mni))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def cut_crops(table: str | os.PathLike, *, out: str | os.PathLike) -> Path:
+    """Cut the network's crops out of heads with masks, to train or to test `habenula_t1` on them.
+
+    Args:
+        table: Cohort table with `t1` and `mask`; other columns are kept.
+        out: Folder for the crops and `cohort.tsv`.
+
+    Raises:
+        ProblemsError: Heads that could not be read or found; the crops of the others are there, but no table.
+    """
+    out = Path(out).absolute()
+    cohort = read_cohort(table, sequences=(COLUMN,))
+    if Column.MASK not in cohort.table:
+        raise InputError(f"{table}: there is no column '{Column.MASK}'. Add the paths of the masks")
+    problems, rows = [], []
+    for row in cohort.table.to_dict("records"):
+        if not (isinstance(row[COLUMN], str) and isinstance(row[Column.MASK], str)):
+            continue
+        subject = str(row[Column.SUBJECT])
+        try:
+            rows.append(row | _cut(Path(row[COLUMN]), Path(row[Column.MASK]), out / subject))
+        except InputError as error:
+            problems.append(Problem(subject, row[COLUMN], str(error), "Or take the row out of the table"))
+    if problems:
+        raise ProblemsError(problems)
+    write_run(out, command="volumes crops", cohort=str(cohort.path), data=cohort.fingerprint())
+    write_cohort(pd.DataFrame(rows), out / "cohort.tsv")
+    return out / "cohort.tsv"
+
+
+def _cut(t1_file: Path, mask_file: Path, stem: Path) -> dict[str, str]:
+    """Write one crop and its mask, and give their paths."""
+    t1, labels = (read_scan(Source(file.name, file)) for file in (t1_file, mask_file))
+    located = locate(t1)
+    frame = Frame.around(located.place(CENTRE_MM), turn=located.turn, voxel_mm=CROP_MM, edge=CROP_EDGE)
+    values = np.unique(labels.get_fdata(dtype=np.float32).round())
+    shares = np.stack([_share(labels, value, frame) for value in values])  # each value's share, not the nearest voxel
+    mask = values[shares.argmax(axis=0)].astype(np.uint8)
+    paths = {}
+    for kind, voxels in {COLUMN: frame.cut(t1), Column.MASK.value: mask}.items():
+        paths[kind] = f"{stem}_{kind}.nii.gz"
+        with replacing(paths[kind]) as temporary:
+            nib.save(nib.Nifti1Image(voxels, frame.affine), temporary)
+    return paths
+
+
+def _share(labels: nib.Nifti1Image, value: float, frame: Frame) -> np.ndarray:
+    own = (labels.get_fdata(dtype=np.float32).round() == value).astype(np.float32)
+    return frame.cut(nib.Nifti1Image(own, labels.affine), order=1)

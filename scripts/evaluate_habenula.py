@@ -1,0 +1,186 @@
+"""Print how well habenula_t1 measures habenulae whose truth is known, and whether a head's place and scale matter.
+
+python scripts/evaluate_habenula.py synthetic MASKS VOLUMES --head T1    synthetic scans, shapes of people held out
+python scripts/evaluate_habenula.py robustness T1                        one real head, moved, cut and scaled
+python scripts/evaluate_habenula.py template T1 LABELS                   a template with a label of its own
+"""
+
+import argparse
+from collections.abc import Iterator
+from itertools import permutations, product
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from nibabel.affines import apply_affine, from_matvec, voxel_sizes
+from nilearn.image import resample_img
+from scipy.spatial.transform import Rotation
+
+from mtseg.data.synthetic_heads import (
+    CENTRE_MM,
+    Variety,
+    anatomy_of,
+    make_scene,
+    people_in,
+    random_contrast,
+    read_shapes,
+    scan,
+    shares,
+)
+from mtseg.data.synthetic_heads.cohort import as_mask
+from mtseg.metrics.overlap import compare_masks
+from mtseg.statistics.repeatability import repeatability
+from mtseg.volumetry.scans.inputs import Source, read_scan
+from mtseg.volumetry.scans.locate import Located, locate
+from mtseg.volumetry.scans.measure import native_masks, volumes
+from mtseg.volumetry.scans.segment import SIDES, segment
+from mtseg.volumetry.scans.training import HELD_OUT_EVERY
+
+VOXELS_MM = (0.7, 1.0, 1.2)
+AS_THEY_ARE = Variety(growth=(1.0, 1.0))
+"""Habenulae as large as they were published."""
+
+
+def main() -> None:
+    """Run one evaluation."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    synthetic = commands.add_parser("synthetic")
+    synthetic.add_argument("masks")
+    synthetic.add_argument("volumes")
+    synthetic.add_argument("--head", type=Path, required=True, help="anatomy that was not trained on")
+    synthetic.add_argument("--people", type=int, default=150)
+    synthetic.set_defaults(run=evaluate_synthetic)
+    robustness = commands.add_parser("robustness")
+    robustness.add_argument("head", type=Path)
+    robustness.set_defaults(run=evaluate_robustness)
+    template = commands.add_parser("template")
+    template.add_argument("head", type=Path)
+    template.add_argument("labels", type=Path, help="1 left, 2 right")
+    template.set_defaults(run=evaluate_template)
+    arguments = parser.parse_args()
+    arguments.run(arguments)
+
+
+def evaluate_synthetic(arguments: argparse.Namespace) -> None:
+    """Dice, distance, bias and ICC by voxel size; every person once at each."""
+    people = people_in(arguments.masks)[::HELD_OUT_EVERY][: arguments.people]
+    everybody = read_shapes(arguments.masks, arguments.volumes, subjects=people)
+    head = read_scan(Source("head", arguments.head))
+    anatomy = anatomy_of(head, np.linalg.inv(locate(head).from_mni))
+    rows = []
+    for (number, person), voxel_mm in product(enumerate(everybody), VOXELS_MM):
+        rng = np.random.default_rng([2024, number, round(10 * voxel_mm)])
+        scene = make_scene(anatomy, person, rng, AS_THEY_ARE)
+        turn = Rotation.from_euler("xyz", rng.uniform(-10, 10, 3), degrees=True).as_matrix()
+        edge = round(48 / voxel_mm)
+        affine = from_matvec(turn * voxel_mm, turn @ np.full(3, -voxel_mm * (edge - 1) / 2))
+        grid = {"affine": affine, "shape": (edge,) * 3}
+        t1 = nib.Nifti1Image(scan(scene, random_contrast(rng), rng=rng, **grid), affine)
+        share = shares(scene, **grid)[::-1]  # left, right
+        place = from_matvec(np.eye(3), rng.normal(0, 1.5, 3) - CENTRE_MM)  # as well as an affine finds it
+        found = segment(t1, Located(place, alike=1.0, icv_mm3=1.0))
+        mask, _ = native_masks(found, t1, threshold=0.5)
+        measured = volumes(found, mask, native_mm3=voxel_mm**3, threshold=0.5)
+        truth = as_mask(share[::-1])
+        for index, side in enumerate(SIDES):
+            row = {"voxel_mm": voxel_mm, "side": side, "true_mm3": share[index].sum() * voxel_mm**3}
+            row |= {name.removeprefix(f"{side}_"): value for name, value in measured.items() if name.startswith(side)}
+            row["swapped"] = bool(((mask == 2 - index) & (truth == index + 1)).any())
+            agreement = compare_masks(mask == index + 1, truth == index + 1, spacing=[voxel_mm] * 3)
+            rows.append(row | {"dice": agreement.dice, "distance_mm": agreement.asd})
+    _print_synthetic(pd.DataFrame(rows))
+
+
+def _print_synthetic(rows: pd.DataFrame) -> None:
+    for voxel_mm, part in rows.groupby("voxel_mm"):
+        print(
+            f"{voxel_mm} mm, {len(part) // 2} people: Dice {part['dice'].mean():.3f} (SD {part['dice'].std():.3f}, "
+            f"5th percentile {part['dice'].quantile(0.05):.3f}), surface distance {part['distance_mm'].mean():.2f} mm, "
+            f"not found {np.mean(part['mm3'] < 1):.3f}, left taken for right {part['swapped'].mean():.3f}"
+        )
+        for name in ("mm3", "mm3_probability", "mm3_hard"):
+            pairs = part[["true_mm3", name]].to_numpy(float)
+            bias, found = pairs[:, 1] - pairs[:, 0], repeatability(pairs)
+            print(
+                f"    {name:16} true {pairs[:, 0].mean():.1f}, bias {bias.mean():+.2f} (SD {bias.std(ddof=1):.2f}), "
+                f"ICC(2,1) {found['icc_2_1']:.3f} ({found['icc_2_1_low']:.3f} to {found['icc_2_1_high']:.3f}), "
+                f"ICC(3,1) {found['icc_3_1']:.3f}"
+            )
+
+
+def evaluate_robustness(arguments: argparse.Namespace) -> None:
+    """Volumes of one head in many guises, against those of the head as it is."""
+    head = read_scan(Source("head", arguments.head))
+    reference = _measure(head, np.eye(4))
+    print(f"as it is: left {reference['left']:.2f}, right {reference['right']:.2f} mm3")
+    rows = []
+    for kind, name, image, moved in _guises(head):
+        row = {"kind": kind, "name": name}
+        try:
+            row |= _measure(image, moved)
+        except ValueError as error:
+            print(f"{kind} {name}: {error}")
+        rows.append(row)
+        change = {side: row.get(side, np.nan) / reference[side] - 1 for side in (*SIDES, "total")}
+        rows[-1] |= {f"{side}_change": value for side, value in change.items()}
+        print(f"{kind} {name}: " + ", ".join(f"{side} {value:+.1%}" for side, value in change.items()), flush=True)
+    for kind, part in pd.DataFrame(rows).groupby("kind", sort=False):
+        worst = part[[f"{side}_change" for side in (*SIDES, "total")]].abs().max()
+        swapped = int((part["left_x"] > part["right_x"]).sum())
+        print(
+            f"{kind}, {len(part)}: largest change left {worst['left_change']:.1%}, right {worst['right_change']:.1%}, "
+            f"total {worst['total_change']:.1%}; sides swapped {swapped}; failed {int(part['total'].isna().sum())}"
+        )
+
+
+def _guises(head: nib.Nifti1Image) -> Iterator[tuple[str, str, nib.Nifti1Image, np.ndarray]]:
+    """Kind, name, image, and the affine by which the head was moved in the world."""
+    voxels, still = head.get_fdata(dtype=np.float32), np.eye(4)
+    for order, flips in product(permutations(range(3)), product((1, -1), repeat=3)):
+        stored = head.as_reoriented(np.column_stack([order, flips]))
+        yield "orientations", "".join(nib.aff2axcodes(stored.affine)), stored, still
+    for factor in (0.01, 100):
+        yield "intensity", f"x {factor}", nib.Nifti1Image(voxels * factor, head.affine), still
+    for axis, degrees in product("xyz", (-15, 15)):
+        turn = from_matvec(Rotation.from_euler(axis, degrees, degrees=True).as_matrix(), [0, 0, 0])
+        turned = nib.Nifti1Image(voxels, turn @ head.affine)
+        yield "rotations", f"{axis} {degrees}", _resampled(turned, 0.9), turn
+    for voxel_mm in (0.7, 0.8, 1.0, 1.2, 1.5):
+        yield "voxels", f"{voxel_mm} mm", _resampled(head, voxel_mm), still
+
+
+def _resampled(image: nib.Nifti1Image, voxel_mm: float) -> nib.Nifti1Image:
+    return resample_img(image, target_affine=np.eye(3) * voxel_mm, force_resample=True, copy_header=True)
+
+
+def _measure(image: nib.Nifti1Image, moved: np.ndarray) -> dict[str, float]:
+    found = segment(image, locate(image))
+    mask, _ = native_masks(found, image, threshold=0.5)
+    row = volumes(found, mask, native_mm3=float(voxel_sizes(image.affine).prod()), threshold=0.5)
+    measured = {side: row[f"{side}_mm3"] for side in (*SIDES, "total")}
+    for value, side in enumerate(SIDES, start=1):
+        places = apply_affine(np.linalg.inv(moved) @ image.affine, np.argwhere(mask == value))
+        measured |= {f"{side}_{axis}": float(mm) for axis, mm in zip("xyz", places.mean(axis=0), strict=True)}
+    return measured
+
+
+def evaluate_template(arguments: argparse.Namespace) -> None:
+    """Centres and overlap with a template's own label."""
+    head, labels = (read_scan(Source("head", path)) for path in (arguments.head, arguments.labels))
+    found = segment(head, locate(head))
+    mask, _ = native_masks(found, head, threshold=0.5)
+    row = volumes(found, mask, native_mm3=float(voxel_sizes(head.affine).prod()), threshold=0.5)
+    for value, side in enumerate(SIDES, start=1):
+        ours, theirs = mask == value, labels.get_fdata().round() == value
+        centres = [apply_affine(head.affine, np.argwhere(one)).mean(axis=0) for one in (ours, theirs)]
+        print(
+            f"{side}: {row[f'{side}_mm3']:.1f} mm3, label {theirs.sum() * voxel_sizes(head.affine).prod():.0f} mm3, "
+            f"centres {np.linalg.norm(centres[0] - centres[1]):.2f} mm apart, "
+            f"Dice {compare_masks(ours, theirs, spacing=voxel_sizes(head.affine)).dice:.3f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

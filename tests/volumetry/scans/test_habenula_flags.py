@@ -1,0 +1,56 @@
+"""Each flag, and none without cause."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from mtseg.volumetry.scans.flags import Flag, flags_of
+from mtseg.volumetry.scans.locate import Located
+from mtseg.volumetry.scans.measure import volumes
+
+NO_MASK = np.zeros(0, np.uint8)
+
+
+def flags(found, located, voxel_mm=1.0):
+    row = volumes(found, NO_MASK, native_mm3=1.0, threshold=0.5)
+    sides = {side: row[f"{side}_mm3"] for side in ("left", "right")}
+    return flags_of(found, located, volumes_mm3=sides, voxel_mm=np.full(3, voxel_mm))
+
+
+def test_none_without_cause(make_found, located):
+    assert flags(make_found(), located) == []
+
+
+@pytest.mark.parametrize(
+    ("radii", "flag"),
+    [((0, 0), Flag.NOT_FOUND), ((0, 1.6), Flag.LEFT_MISSING), ((1.6, 0), Flag.RIGHT_MISSING)],
+)
+def test_missing(make_found, located, radii, flag):
+    found = make_found(radii)
+    for side, radius in enumerate(radii):
+        found.looks[:, side] *= radius > 0
+    assert flags(found, located) == [flag]
+
+
+@pytest.mark.parametrize("radii", [(1.0, 1.6), (1.6, 2.2)])
+def test_implausible(make_found, located, radii):
+    assert flags(make_found(radii), located) == [Flag.IMPLAUSIBLE]
+
+
+def test_coarse(make_found, located):
+    assert flags(make_found(), located, voxel_mm=1.5) == [Flag.COARSE]
+
+
+def test_displaced(make_found):
+    elsewhere = Located(nib.affines.from_matvec(np.eye(3), [0, 9, 0]), alike=0.9, icv_mm3=1.5e6)
+    assert flags(make_found(), elsewhere) == [Flag.DISPLACED]
+
+
+def test_at_the_border(make_found, located):
+    assert Flag.AT_BORDER in flags(make_found(offset_mm=13.0), located)
+
+
+def test_low_contrast(make_found, located):
+    found = make_found()
+    found.image[:] = 100 + np.random.default_rng(0).normal(0, 3, found.image.shape)
+    assert flags(found, located) == [Flag.LOW_CONTRAST]

@@ -1,0 +1,120 @@
+"""Many scans: what is written, what fails, what is done again. Finding and segmenting are tested elsewhere."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from mtseg.errors import InputError
+from mtseg.files import read_table
+from mtseg.volumetry.scans import measure_habenulae, run
+
+
+class Weights:
+    """Stands for the network's weights."""
+
+    def __init__(self, path):
+        self.weights = path
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch, make_found, located, blank):
+    """A BIDS folder with two good scans and a damaged one; how often a scan was looked at is counted."""
+    seen = []
+
+    def segment(t1, where):
+        seen.append(t1)
+        return make_found((1.5, 1.6), wobble_mm=0.05)
+
+    (tmp_path / "model.pt").write_bytes(b"weights")
+    monkeypatch.setattr(run, "segmenter", lambda bundle: Weights(tmp_path / "model.pt"))
+    monkeypatch.setattr(run, "locate", lambda t1: located)
+    monkeypatch.setattr(run, "segment", segment)
+    voxels = np.random.default_rng(0).random(blank.shape, np.float32)
+    for name in ("sub-01/anat/sub-01", "sub-02/ses-a/anat/sub-02_ses-a", "sub-03/anat/sub-03"):
+        path = tmp_path / "study" / f"{name}_T1w.nii.gz"
+        path.parent.mkdir(parents=True)
+        nib.save(nib.Nifti1Image(voxels, blank.affine), path)
+    path.write_bytes(path.read_bytes()[:1000])
+    return tmp_path / "study", tmp_path / "out", seen
+
+
+def test_the_results(study):
+    folder, out, _ = study
+    measure_habenulae([folder], out=out)
+    table = read_table(out / "habenula.tsv")
+    assert table["participant_id"].tolist() == ["sub-01", "sub-02", "sub-03"]
+    assert table["scan"].tolist() == ["sub-01", "sub-02_ses-a", "sub-03"]
+    assert table["error"].isna().tolist() == [True, True, False] and "cannot be read" in table["error"][2]
+    good = table.loc[0]
+    assert 10 < good["left_mm3"] < good["right_mm3"] < 20
+    assert good["total_mm3_low"] < good["total_mm3"] < good["total_mm3_high"]
+    assert good["total_to_icv"] == pytest.approx(good["total_mm3"] / 1.5e6, rel=1e-3)
+    assert good["voxel_mm"] == "1 x 1 x 1" and good["threshold"] == 0.5
+    made = out / "sub-02" / "ses-a" / "anat"
+    assert {path.name.removeprefix("sub-02_ses-a_") for path in made.iterdir()} == {
+        "space-orig_label-habenula_dseg.nii.gz",
+        "space-orig_label-habenula_probseg.nii.gz",
+        "label-habenula_qc.png",
+        "label-habenula_volumes.json",
+    }
+    scan = nib.load(folder / "sub-02" / "ses-a" / "anat" / "sub-02_ses-a_T1w.nii.gz")
+    mask = nib.load(made / "sub-02_ses-a_space-orig_label-habenula_dseg.nii.gz")
+    assert mask.shape == scan.shape and np.array_equal(mask.affine, scan.affine)
+    assert np.count_nonzero(mask.get_fdata() == 1) == table["left_mm3_hard"][1]
+    assert nib.load(made / "sub-02_ses-a_space-orig_label-habenula_probseg.nii.gz").shape == (*scan.shape, 2)
+    assert not (out / "sub-03").exists()
+    about = json.loads((out / "run.json").read_text())
+    assert "not validated on hand-drawn labels" in about["caution"] and "not a medical device" in about["caution"]
+    assert json.loads((out / "dataset_description.json").read_text())["DatasetType"] == "derivative"
+    assert read_table(out / "label-habenula_dseg.tsv")["name"].tolist() == ["habenula_left", "habenula_right"]
+
+
+def test_a_second_call_does_what_is_missing(study, blank):
+    folder, out, seen = study
+    first = measure_habenulae([folder], out=out)
+    nib.save(nib.Nifti1Image(np.eye(41, dtype=np.float32)[:, None] + np.ones((41, 41, 41), np.float32), blank.affine),
+             folder / "sub-03" / "anat" / "sub-03_T1w.nii.gz")  # fmt: skip
+    second = measure_habenulae([folder], out=out)
+    assert len(seen) == 3 and second["error"].isna().all()
+    assert second.loc[:1, "total_mm3"].tolist() == first.loc[:1, "total_mm3"].tolist()
+
+
+def test_another_threshold_measures_anew(study, tmp_path):
+    folder, out, seen = study
+    (tmp_path / "profile.json").write_text('{"threshold": 0.3}')
+    first = measure_habenulae([folder], out=out)
+    second = measure_habenulae([folder], out=out, profile=tmp_path / "profile.json")
+    assert len(seen) == 4 and second["threshold"][0] == 0.3
+    assert second["total_mm3"][0] > first["total_mm3"][0]
+
+
+@pytest.mark.parametrize("text", ["{}", "no json", '{"threshold": 1.5}', '{"threshold": null}'])
+def test_what_is_no_profile(study, tmp_path, text):
+    folder, out, _ = study
+    (tmp_path / "profile.json").write_text(text)
+    with pytest.raises(InputError, match=r"profile\.json"):
+        measure_habenulae([folder], out=out, profile=tmp_path / "profile.json")
+    assert not out.exists()
+
+
+def test_one_scan_that_breaks_the_code_does_not_stop_the_others(study, monkeypatch):
+    folder, out, _ = study
+
+    def broken(t1, where):
+        raise RuntimeError("no luck")
+
+    monkeypatch.setattr(run, "segment", broken)
+    table = measure_habenulae([folder], out=out)
+    assert table["error"][:2].tolist() == ["RuntimeError: no luck"] * 2
+
+
+def test_nothing_found_is_no_zero(study, monkeypatch, make_found):
+    folder, out, _ = study
+    empty = make_found((0, 0))
+    empty.looks[:] = 0
+    monkeypatch.setattr(run, "segment", lambda t1, where: empty)
+    measure_habenulae([folder], out=out)
+    row = read_table(out / "habenula.tsv").loc[0]
+    assert row["flags"] == "not_found" and row[["left_mm3", "total_mm3", "asymmetry"]].isna().all()
