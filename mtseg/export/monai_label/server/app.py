@@ -1,5 +1,7 @@
 """The app: one bundle, its inference, training, active learning and scoring."""
 
+import random
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from mtseg.export.monai_label.served import ServedModel
 from mtseg.export.monai_label.server.errors import told
 from mtseg.export.monai_label.server.infer import CAM, JointInference
 from mtseg.export.monai_label.server.score import Dice, Uncertainty
-from mtseg.export.monai_label.server.strategy import First, MostUncertain, Random
+from mtseg.export.monai_label.server.strategy import MostUncertain, Picked
 from mtseg.export.monai_label.server.subjects import file_of
 from mtseg.export.monai_label.server.train import JointTraining
 
@@ -64,7 +66,11 @@ class JointApp(MONAILabelApp):
 
     def init_strategies(self) -> dict[str, Strategy]:
         """The first named is what viewers offer first."""
-        return {"uncertainty": MostUncertain(self.model), "random": Random(self.model), "first": First(self.model)}
+        return {
+            "uncertainty": MostUncertain(self.model),
+            "random": Picked(self.model, "Random subject without a finished mask", pick=random.choice),
+            "first": Picked(self.model, "First subject without a finished mask", pick=itemgetter(0)),
+        }
 
     def init_scoring_methods(self) -> dict[str, ScoringMethod]:
         """Both are also run by the server itself after a training and after each sample."""

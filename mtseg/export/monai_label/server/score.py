@@ -55,6 +55,7 @@ class Dice(ScoringMethod):
                 logger.warning("%s: cannot be scored: %s", image_id, error)
                 found[image_id] = {"error": str(error)}
                 continue
+            datastore.refresh()  # this may be another process than the one to which masks were submitted meanwhile
             datastore.update_label_info(image_id, DefaultLabelTag.FINAL, {DICE: found[image_id]})
         return found
 
@@ -111,5 +112,6 @@ def uncertainty_of(
     except InputError as error:
         logger.warning("%s: cannot be predicted: %s", image, error)
         score = {"error": str(error)}
+    datastore.refresh()  # as above
     datastore.update_image_info(image, {UNCERTAINTY: score | {VERSION: model.version}})
     return score if "mean" in score else None

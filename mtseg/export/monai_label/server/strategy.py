@@ -1,6 +1,6 @@
 """Active learning: whose mask to draw next."""
 
-import random
+from collections.abc import Callable
 from typing import Any
 
 from monailabel.interfaces.datastore import Datastore
@@ -14,38 +14,24 @@ AT_ONCE = 8
 """Subjects that are predicted while somebody waits; the server scores the others in the background."""
 
 
-class First(Strategy):
-    """The first subject without a finished mask, by name.
+class Picked(Strategy):
+    """A subject without a finished mask, whatever the network says of it.
 
     Args:
         model: Says which images belong together.
+        description: Shown by viewers.
+        pick: Chooses among the images, which are in the order of the subjects' names.
     """
 
-    def __init__(self, model: ServedModel):
-        super().__init__("First subject without a finished mask")
+    def __init__(self, model: ServedModel, description: str, *, pick: Callable[[list[str]], str]):
+        super().__init__(description)
         self.model = model
+        self.pick = pick
 
     def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any] | None:
         """Give the image's id, or None where everybody has a mask."""
         images = unlabeled(self.model, datastore)
-        return {"id": images[0]} if images else None
-
-
-class Random(Strategy):
-    """Any subject without a finished mask.
-
-    Args:
-        model: Says which images belong together.
-    """
-
-    def __init__(self, model: ServedModel):
-        super().__init__("Random subject without a finished mask")
-        self.model = model
-
-    def __call__(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any] | None:
-        """Give the image's id, or None where everybody has a mask."""
-        images = unlabeled(self.model, datastore)
-        return {"id": random.choice(images)} if images else None
+        return {"id": self.pick(images)} if images else None
 
 
 class MostUncertain(Strategy):
