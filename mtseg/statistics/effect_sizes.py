@@ -5,12 +5,16 @@ from scipy import special
 
 from mtseg.statistics.bootstrap import Estimate
 
+_LARGEST = 9999.0
+"""Noncentrality of F at which scipy's inverse stops searching."""
+
 
 def partial_eta_squared(f: float, *, df1: float, df2: float, level: float = 0.95) -> Estimate:
     """Share of a term and the error that is the term's, of an F-test.
 
     The ends of the interval are the noncentralities that would give such an F, or a larger or smaller one, with half of
     what the level leaves; they become shares by λ / (λ + df1 + df2 + 1). The lower end is 0 where p is above that half.
+    There is no interval for an F so small that it would be of zero width, and beyond a noncentrality of 10,000.
 
     Args:
         f: Of the test.
@@ -26,15 +30,14 @@ def partial_eta_squared(f: float, *, df1: float, df2: float, level: float = 0.95
     >>> [round(x, 3) for x in (found.value, found.low, found.high)]
     [0.125, 0.012, 0.28]
     """
-    tail = (1 - level) / 2
-
-    def share(probability: float) -> float:
-        noncentrality = float(special.ncfdtrinc(df1, df2, probability, f))
-        return noncentrality / (noncentrality + df1 + df2 + 1)
-
     if not np.isfinite(f):
         return Estimate(float("nan"))
-    return Estimate(f * df1 / (f * df1 + df2), share(1 - tail), share(tail))
+    value, tail = f * df1 / (f * df1 + df2), (1 - level) / 2
+    ends = special.ncfdtrinc(df1, df2, [1 - tail, tail], f)
+    if not 0 < ends[1] < _LARGEST:
+        return Estimate(value)
+    low, high = ends / (ends + df1 + df2 + 1)
+    return Estimate(value, float(low), float(high))
 
 
 def standardised_difference(difference: float, error: float, *, sd: float, df: float) -> Estimate:

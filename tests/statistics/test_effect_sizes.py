@@ -25,9 +25,11 @@ def test_intervals_of_partial_eta_squared_as_published(f, df1, df2, low, high):
     assert found.value == pytest.approx(f * df1 / (f * df1 + df2))
 
 
-def test_an_f_below_what_chance_gives_has_an_empty_interval_at_0():
+def test_an_f_below_what_chance_gives_has_no_interval():
     found = partial_eta_squared(1e-4, df1=1, df2=30)
-    assert (found.low, found.high) == (0, 0)
+    assert found.value == pytest.approx(1e-4 / 30, rel=1e-3)
+    assert np.isnan([found.low, found.high]).all()
+    assert np.isnan(partial_eta_squared(1e6, df1=1, df2=30).high)  # nor one that is beyond all measure
     assert np.isnan(partial_eta_squared(np.nan, df1=1, df2=30).value)
 
 

@@ -77,9 +77,10 @@ def description_of(table: pd.DataFrame) -> Table:
 
 
 def _spelt(table: pd.DataFrame) -> pd.DataFrame:
-    """Measures as words, p-values and F-tests spelt."""
+    """Columns as words, p-values and F-tests spelt."""
     table = table.copy()
-    table[MEASURE] = table[MEASURE].map(name_of)
+    for name in {MEASURE, "term", "check"} & {*table}:
+        table[name] = table[name].map(name_of)
     for name in {"p", "q", "p_holm", "p_hc3"} & {*table}:
         table[name] = table[name].astype(float).map(spell_p)
     if "df1" in table:

@@ -109,7 +109,7 @@ def notes_of(found: Comparison, question: Question, subjects: Subjects) -> list[
     broken = []
     for check, rows in checks.groupby("check", sort=False):
         where = [f"{name_of(row[MEASURE])}: p {_equals(row['p'])}" for row in rows.to_dict("records")]
-        broken.append(f"{check} ({', '.join(where)})")
+        broken.append(f"{name_of(str(check))} ({', '.join(where)})")
     if broken:
         notes.append(f"What the analysis supposes may not hold, see Checks: {'; '.join(broken)}.")
     return [*notes, *found.notes]
