@@ -18,6 +18,8 @@ from mtseg.keys import File
 MAY_DIFFER = ("cohort", "output", "resume")
 """Settings that may change between a training and its continuation: where things lie now."""
 
+NOT_MIRRORED = "--mirror: this network was trained without mirroring (mirror: false), so it cannot be used"
+
 RECIPE = (
     "device",
     "tasks",
@@ -57,10 +59,15 @@ def check_output(out: Path, folder: Path) -> None:
 
 
 def check_mirror(folder: Path, mirror: bool, *, weights: Sequence[Path]) -> None:
-    """Refuse to mirror at prediction what was not mirrored in training, in that of the bundle or of the weights."""
+    """Refuse to mirror at prediction what was not mirrored in training, see `mirrored`."""
+    if mirror and not mirrored(folder, weights=weights):
+        raise InputError(NOT_MIRRORED)
+
+
+def mirrored(folder: Path, *, weights: Sequence[Path]) -> bool:
+    """Whether training mirrored images, that of the bundle and, where a file of weights lies in one, its own."""
     files = {run / "configs" / "train.yaml" for run in (folder, *(path.parent.parent for path in weights))}
-    if mirror and not all(load_config(file, root=root()).get("mirror") for file in files if file.is_file()):
-        raise InputError("--mirror: this network was trained without mirroring (mirror: false), so it cannot be used")
+    return all(load_config(file, root=root()).get("mirror") for file in files if file.is_file())
 
 
 def check_unchanged(config: Mapping[str, Any], out: Path, *, finished: bool = False) -> None:

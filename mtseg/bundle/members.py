@@ -10,6 +10,9 @@ from mtseg.bundle.config import load_config
 from mtseg.bundle.locate import root
 from mtseg.keys import Key, Task
 
+PREDICTION = "configs/inference.yaml"
+"""Where a bundle says how it predicts."""
+
 _MAPS = [Key.ENTROPY.value, Key.DISAGREEMENT.value]
 
 
@@ -36,26 +39,30 @@ def _with_maps(part: Any) -> Any:
     return {name: _with_maps(each) for name, each in part.items()}
 
 
-def strangers(folder: Path, runs: Sequence[Path], *, same: Sequence[str]) -> Iterator[str]:
+def strangers(folder: Path, others: Mapping[Path, Mapping[str, Any]], *, same: Sequence[str]) -> Iterator[str]:
     """Say which trainings had other settings than the bundle, and which.
 
     Args:
         folder: The bundle.
-        runs: Output folders of trainings.
+        others: The trainings' settings, by the file that holds them.
         same: The settings that must be the same.
     """
-    ours = _settings(folder, same)
-    for run in runs:
-        theirs = _settings(run, same)
+    ours = _settings(prediction_config(folder), same)
+    for file, config in others.items():
+        theirs = _settings(config, same)
         if changed := [name for name in same if theirs[name] != ours[name]]:
             yield (
-                f"{run / 'configs' / 'inference.yaml'}: {', '.join(changed)}: not as in {folder}. Only trainings with "
-                "the same settings answer together; if they are older than the bundle, name one of them in its place"
+                f"{file}: {', '.join(changed)}: not as in {folder}. Only trainings with the same settings answer "
+                "together; if they are older than the bundle, name one of them in its place"
             )
 
 
-def _settings(folder: Path, names: Sequence[str]) -> dict[str, Any]:
-    config = load_config(folder / "configs" / "inference.yaml", root=root())
+def prediction_config(folder: Path) -> dict[str, Any]:
+    """Read the configuration with which a bundle predicts."""
+    return load_config(folder / PREDICTION, root=root())
+
+
+def _settings(config: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     # A training older than a setting lacks it, and has what it means to switch it off.
     settings = {name: config.get(name) or None for name in names}
     return settings | {"structures": [*config["structures"].items()]}  # their order is that of the network's classes

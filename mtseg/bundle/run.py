@@ -14,10 +14,11 @@ from monai.bundle import ConfigWorkflow
 
 from mtseg.bundle.changes import change_evaluation, change_metadata, change_training
 from mtseg.bundle.config import load_config, parse_settings
+from mtseg.bundle.exported import check_exports, file_of, with_onnx
 from mtseg.bundle.guards import check_mirror, check_output, check_unchanged, refusable
 from mtseg.bundle.inputs import table_of
 from mtseg.bundle.locate import find, root
-from mtseg.bundle.members import add_uncertainty, strangers
+from mtseg.bundle.members import PREDICTION, add_uncertainty, prediction_config, strangers
 from mtseg.engine import find_checkpoint, reuse_memory
 from mtseg.errors import InputError
 from mtseg.files import replacing
@@ -115,6 +116,7 @@ def predict(
     weights: Path_ | Sequence[Path_] = (),
     mirror: bool = False,
     probabilities: bool = False,
+    runtime: str = "torch",
 ) -> Path:
     """Predict masks and answers for image files or a cohort.
 
@@ -126,15 +128,19 @@ def predict(
         weights: State dicts, or output folders of trainings, to use instead of the bundle's own; several are averaged.
         mirror: Average with the prediction on the mirrored image.
         probabilities: Also write probability images.
+        runtime: "torch", or "onnx": the weights are networks, or folders of them, that `mtseg bundle export` wrote.
 
     Returns:
         The output folder, see the output reference.
     """
-    folder, out = find(name), Path(out).absolute()
-    config = load_config(folder / "configs" / "inference.yaml", root=root())
-    paths = find_weights(folder, weights)
+    folder, out, file = find(name), Path(out).absolute(), file_of(runtime)
+    config = prediction_config(folder)
+    paths = find_weights(folder, weights, file=file)
     check_output(out, folder)
     check_mirror(folder, mirror, weights=paths)
+    if file is File.ONNX:
+        check_exports(folder, paths, same=MODEL, mirror=mirror)
+        config = with_onnx(config)
     with refusable(out):
         cohort = table_of(inputs, cohort, sequences=config["sequences"], folder=out)
         config |= {"cohort": cohort, "mirror": mirror, "probabilities": probabilities}
@@ -180,22 +186,35 @@ def evaluate(
     return out / File.REPORT
 
 
-def find_weights(folder: Path, weights: Path_ | Sequence[Path_]) -> list[Path]:
+def find_weights(folder: Path, weights: Path_ | Sequence[Path_], *, file: File = File.WEIGHTS) -> list[Path]:
     """Give the files of the weights to use: those named, or the bundle's own.
+
+    Args:
+        folder: The bundle.
+        weights: Files, or folders in which, or in whose `models`, there is one.
+        file: Its name.
 
     Raises:
         InputError: There are none, or a training had other settings than the bundle; lists all of them.
     """
     named = [weights] if isinstance(weights, (str, PathLike)) else weights
     given = [Path(path).absolute() for path in named] or [folder]
-    paths = [path / "models" / File.WEIGHTS if path.is_dir() else path for path in given]
-    runs = [path for path in given if path != folder and (path / "configs" / "inference.yaml").is_file()]
+    paths = [_in_folder(path, file) if path.is_dir() else path for path in given]
+    runs = [path for path in given if path != folder and (path / PREDICTION).is_file()]
     absent = [path for path in paths if not path.is_file()]
-    problems = [f"{path}: there are no such weights. Train the bundle first, or give --weights" for path in absent]
-    problems += strangers(folder, runs, same=MODEL)
+    before = "Train the bundle" if file is File.WEIGHTS else "Export it (mtseg bundle export NAME --to onnx)"
+    problems = [f"{path}: there are no such weights. {before} first, or give --weights" for path in absent]
+    if file is not File.ONNX:
+        exported = [path for path in paths if path.suffix == Path(File.ONNX).suffix]
+        problems += [f"{path}: is an exported network: --runtime onnx computes it" for path in exported]
+    problems += strangers(folder, {run / PREDICTION: prediction_config(run) for run in runs}, same=MODEL)
     if problems:
         raise InputError("\n".join(problems))
     return paths
+
+
+def _in_folder(folder: Path, file: File) -> Path:
+    return folder / file if (folder / file).is_file() else folder / "models" / file
 
 
 def infer(folder: Path, file: str, config: Mapping[str, Any], *, out: Path, weights: Sequence[Path]) -> None:

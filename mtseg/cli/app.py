@@ -58,13 +58,24 @@ def predict(
     weights: Weights = None,
     mirror: Mirror = False,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Also write probability images.")] = False,
+    runtime: Annotated[
+        str, typer.Option(help="torch, or onnx: --weights are exports of `mtseg bundle export`.")
+    ] = "torch",
 ) -> None:
     """Write one mask per subject, in the input's own grid, and predictions.tsv."""
     from mtseg.bundle import predict as run
 
     log_to_terminal()
-    members = weights or ()
-    run(name, inputs or (), cohort=cohort, out=out, weights=members, mirror=mirror, probabilities=probabilities)
+    run(
+        name,
+        inputs or (),
+        cohort=cohort,
+        out=out,
+        weights=weights or (),
+        mirror=mirror,
+        probabilities=probabilities,
+        runtime=runtime,
+    )
     typer.echo(f"predictions: {out}")
 
 

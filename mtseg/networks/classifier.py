@@ -102,7 +102,7 @@ class Classifier(nn.Module):
         x = torch.where(x.isnan(), 0, x).contiguous(memory_format=self.memory_format)
         halvings = [2**level for level in range(self.reduction[0].bit_length())]
         with exact_gradients(x, [x.shape[2] // factor for factor in halvings]):
-            return {Task.SEG.value: x.new_zeros(len(x), 1, *x.shape[2:])} | self._answers(x)
+            return {Task.SEG.value: x.new_zeros(x.shape[0], 1, *x.shape[2:])} | self._answers(x)
 
     def _answers(self, x: Tensor) -> dict[str, Tensor]:
         return self._head_answers(self.stages(x))

@@ -1,11 +1,11 @@
 """Heads on the bottleneck: one vector of logits for the whole subject."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import torch
+from monai.networks.layers import Pool
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from mtseg.keys import Key, Task
 
@@ -30,11 +30,13 @@ class BottleneckPool(nn.Module):
         pooling: See `Pooling`.
         in_channels: Features of the bottleneck.
         mask_classes: Mask classes, background included; with 1 there is no mask, and "mask" is the plain average.
+        reduction: Voxels of the image for one of the bottleneck, along each axis.
     """
 
-    def __init__(self, *, pooling: Pooling, in_channels: int, mask_classes: int):
+    def __init__(self, *, pooling: Pooling, in_channels: int, mask_classes: int, reduction: Sequence[int]):
         super().__init__()
         self.pooling = Pooling.AVERAGE if pooling is Pooling.MASK and mask_classes == 1 else pooling
+        self.reduce = Pool[Pool.AVG, len(reduction)](tuple(reduction))
         self.volumes = RunningStandardise(mask_classes - 1) if self.pooling is Pooling.MASK else None
         self.out_channels = in_channels + (mask_classes - 1 if self.pooling is Pooling.MASK else 0)
 
@@ -52,7 +54,7 @@ class BottleneckPool(nn.Module):
             return features.mean(dim=axes)
         if self.pooling is Pooling.MAX:
             return features.amax(dim=axes)
-        weights = F.interpolate(1 - probabilities[:, :1], features.shape[2:], mode="area")
+        weights = self.reduce(1 - probabilities[:, :1])
         # Where nothing is found every voxel counts alike, instead of a division by zero.
         weights = weights + 1e-3
         average = (features * weights).sum(dim=axes) / weights.sum(dim=axes)

@@ -72,7 +72,9 @@ class JointNet(nn.Module):
             self.mask_layers = nn.ModuleList(
                 UnetOutBlock(spatial_dims, channels[level], mask_classes) for level in range(1 + deep_supervision)
             )
-        self.pool = BottleneckPool(pooling=Pooling(pooling), in_channels=channels[-1], mask_classes=mask_classes)
+        self.pool = BottleneckPool(
+            pooling=Pooling(pooling), in_channels=channels[-1], mask_classes=mask_classes, reduction=self.reduction
+        )
         self.heads = make_heads(heads, in_channels=self.pool.out_channels, dropout=head_dropout)
         self.memory_format = channels_last(spatial_dims)
         self.to(memory_format=self.memory_format)  # type: ignore[call-overload]  # missing in torch's stubs
@@ -98,7 +100,7 @@ class JointNet(nn.Module):
     def _answers(self, x: Tensor) -> dict[str, Tensor]:
         features = self.encoder(x.contiguous(memory_format=self.memory_format))
         if self.decoder is None:
-            decoded, logits = [], x.new_zeros(len(x), 1, *x.shape[2:])
+            decoded, logits = [], x.new_zeros(x.shape[0], 1, *x.shape[2:])
         else:
             decoded = self.decoder(features)
             logits = self.mask_layers[0](decoded[0])

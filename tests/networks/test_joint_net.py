@@ -71,7 +71,8 @@ def test_pooling_of_known_features():
     probabilities[:, 0] = 1 - probabilities.sum(1)
 
     def pooled(pooling: Pooling, found: torch.Tensor) -> list[float]:
-        return BottleneckPool(pooling=pooling, in_channels=1, mask_classes=3).eval()(features, found)[0].tolist()
+        pool = BottleneckPool(pooling=pooling, in_channels=1, mask_classes=3, reduction=(2, 2, 2)).eval()
+        return pool(features, found)[0].tolist()
 
     assert pooled(Pooling.AVERAGE, probabilities) == [3.5]
     assert pooled(Pooling.MAX, probabilities) == [7]
