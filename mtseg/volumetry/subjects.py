@@ -164,4 +164,5 @@ def number_problems(column: pd.Series, path: str | os.PathLike) -> Iterator[Prob
     cells = column.dropna()
     finite = np.isfinite(pd.to_numeric(cells, errors="coerce").astype(float))
     for subject, cell in cells[~finite].items():
-        yield Problem(str(subject), f"{path}, {column.name}", f"'{cell}' is no number", "Correct the cell or empty it")
+        remedy = "Write a point for the comma" if "," in str(cell) else "Correct the cell or empty it"
+        yield Problem(str(subject), f"{path}, {column.name}", f"'{cell}' is no number", remedy)

@@ -75,6 +75,7 @@ def test_what_is_wrong_is_told(tmp_path):
     with pytest.raises(ProblemsError) as error:
         report_reliability(write(pd.concat([table, table.iloc[4:5]]), tmp_path / "t.tsv"), out=tmp_path / "out")
     said = [(problem.subject, problem.what) for problem in error.value.problems]
+    assert error.value.problems[1].remedy == "Write a point for the comma"
     assert said == [("s02", "session 'ses-1' is there several times"), ("s00", "'30,5' is no number")]
     with pytest.raises(ProblemsError, match="no column 'session'"):
         report_reliability(write(table.drop(columns="session"), tmp_path / "t.tsv"), out=tmp_path / "out")
