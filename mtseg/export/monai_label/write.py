@@ -31,13 +31,17 @@ from mtseg.export.monai_label.server import JointApp
 __all__ = ["JointApp"]
 '''
 
+COMMAND = "python -m monailabel.main start_server --app {app} --studies STUDIES --host 127.0.0.1 --port 8000"
+
 README = """# {name} for MONAI Label
 
     {command}
 
-STUDIES is a folder of images, or the address of a DICOMweb server. Beside images, a table of the subjects (as for
-`mtseg train`) may be in it as `participants.tsv`: it says which images belong together, and holds the classes to train
-on. A table elsewhere: `--conf cohort TABLE`.
+APP is this folder. Run it in an environment with MONAI Label 0.8.5 and mtseg, such as `make venv-serve` makes in a clone
+of mtseg. STUDIES is a folder of images, or the address of a DICOMweb server.
+
+Beside images, a table of the subjects (as for `mtseg train`) may be in the folder as `participants.tsv`: it says which
+images belong together, and holds the classes to train on. A table elsewhere: `--conf cohort TABLE`.
 
 Masks are numbered {labels}.
 
@@ -66,12 +70,9 @@ def export_monai_label(folder: Path, *, out: Path, weights: Path) -> str:
     about = describe(str(folder))
     if problems := _unservable(folder.name, about):
         raise ProblemsError(problems)
-    if out.exists() and any(out.iterdir()):
-        raise InputError(f"{out}: is not empty. Choose another folder for --out")
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise InputError(f"{out}: is there already. Choose another folder for --out")
     name = folder.name
-    command = (
-        f"python -m monailabel.main start_server --app {quote(str(out))} --studies STUDIES --host 127.0.0.1 --port 8000"
-    )
     numbers = {structure: k for k, structure in enumerate(about.structures.names, start=1)}
     with replacing(out) as temporary:
         served = temporary / "model" / name
@@ -88,10 +89,11 @@ def export_monai_label(folder: Path, *, out: Path, weights: Path) -> str:
         shutil.copyfile(weights, served / "models" / File.WEIGHTS)
         (temporary / "main.py").write_text(MAIN)
         labels = ", ".join(f"{k} {structure}" for structure, k in numbers.items())
-        (temporary / "README.md").write_text(README.format(name=name, command=command, labels=labels))
+        (temporary / "README.md").write_text(README.format(name=name, command=COMMAND.format(app="APP"), labels=labels))
         checked = _check(folder, served, weights=weights)
         _moved(served, to=out / "model" / name)
-    return f"{checked}\nIn the environment of the server (docs/how-to/annotate-in-3d-slicer.md):\n  {command}"
+    command = COMMAND.format(app=quote(str(out)))
+    return f"{checked}\nServe it, in the environment that `make venv-serve` makes:\n  {command}"
 
 
 def continuing(config: dict[str, Any]) -> dict[str, Any]:
@@ -131,7 +133,7 @@ def _check(folder: Path, served: Path, *, weights: Path) -> str:
         table = model.table_of([model.find(images[0])], folder=Path(temporary))
         out = predict(str(folder), cohort=table, out=Path(temporary) / "bundle", weights=weights)
         row = read_table(out / File.PREDICTIONS).iloc[0].to_dict()
-        mask = model_classes(describe(str(folder)), out / row["mask_file"])
+        mask = _classes(describe(str(folder)), out / row["mask_file"])
         with model.answer(images[0]) as answer:
             voxels = int((np.asarray(nib.load(answer.mask).dataobj) != mask).sum())
             gap = max((abs(row[name] - value) for name, value in _numbers(answer).items()), default=0.0)
@@ -146,7 +148,7 @@ def _check(folder: Path, served: Path, *, weights: Path) -> str:
     )
 
 
-def model_classes(about: Description, mask: Path) -> np.ndarray:
+def _classes(about: Description, mask: Path) -> np.ndarray:
     """Number a predicted mask's structures from 1, as the app does."""
     return about.structures.classes(np.asarray(nib.load(mask).dataobj))
 

@@ -79,8 +79,10 @@ def _doubted(result):
 
 def test_a_folder_with_something_in_it_is_left_alone(glioma, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match="is not empty"):
+    with pytest.raises(InputError, match="is there already"):
         export(str(glioma), to="monai-label", out=tmp_path)
+    with pytest.raises(InputError, match="is there already"):
+        export(str(glioma), to="monai-label", out=tmp_path / "notes.txt")
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
