@@ -37,8 +37,8 @@ README = """# {name} for MONAI Label
 
     {command}
 
-APP is this folder. Run it in an environment with MONAI Label 0.8.5 and mtseg, such as `make venv-serve` makes in a clone
-of mtseg. STUDIES is a folder of images, or the address of a DICOMweb server.
+APP is this folder. The environment needs MONAI Label 0.8.5 and mtseg: `make venv-serve` in a clone of mtseg makes one.
+STUDIES is a folder of images, or the address of a DICOMweb server.
 
 Beside images, a table of the subjects (as for `mtseg train`) may be in the folder as `participants.tsv`: it says which
 images belong together, and holds the classes to train on. A table elsewhere: `--conf cohort TABLE`.
