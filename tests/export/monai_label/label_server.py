@@ -16,6 +16,9 @@ import numpy as np
 import pytest
 import requests
 
+REAL = Path(__file__).parents[4] / "shared" / "data" / "hippocampus" / "imagesTr" / "hippocampus_001.nii.gz"
+"""A real scan of the kind that hippocampus_t1 is for; it may be absent."""
+
 
 def turned(source: Path, out: Path, *, axes: tuple[int, ...] = (2, 0, 1), volumes: bool = False) -> Path:
     """Store an image otherwise: axes exchanged and turned round, the grid oblique."""

@@ -9,7 +9,7 @@ import numpy as np
 import ohif
 import pydicom
 import pytest
-from label_server import serving
+from label_server import REAL, serving
 from PIL import Image
 
 from mtseg.bundle import predict
@@ -19,7 +19,6 @@ pytestmark = pytest.mark.serve
 
 MODEL = "hippocampus_t1"
 NAMES = ("anterior", "posterior")
-REAL = Path(__file__).parents[3].parent / "shared" / "data" / "hippocampus" / "imagesTr" / "hippocampus_001.nii.gz"
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,11 @@
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
-from label_server import Client, serving, turned
+from label_server import REAL, Client, serving, turned
 
 from mtseg.bundle import predict
 from mtseg.files import read_table
@@ -16,7 +15,6 @@ from mtseg.files import read_table
 pytestmark = pytest.mark.serve
 
 MODEL = "hippocampus_t1"
-REAL = Path(__file__).parents[3].parent / "shared" / "data" / "hippocampus" / "imagesTr" / "hippocampus_001.nii.gz"
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +52,17 @@ def test_info_says_what_viewers_ask_for(server):
 
 
 @pytest.mark.parametrize(
-    "image", ["p0", pytest.param("real", marks=pytest.mark.skipif(not REAL.is_file(), reason="no shared data"))]
+    "image",
+    [
+        "p0",
+        pytest.param(
+            "real",
+            marks=[
+                pytest.mark.data,
+                pytest.mark.skipif(not REAL.is_file(), reason="the real images (../shared/data) are not here"),
+            ],
+        ),
+    ],
 )
 def test_mask_and_classes_are_those_of_mtseg_predict(server, studies, image, tmp_path):
     out = predict(MODEL, [studies / f"{image}.nii.gz"], out=tmp_path / "out")

@@ -72,13 +72,17 @@ class JointTraining(TrainTask):
             InputError: There is no finished mask, or one cannot be used; lists all of them.
         """
         options = self.config() | {name: request[name] for name in self.config() if name in request}
-        folder = self.folder / f"{datetime.now():%Y%m%d-%H%M%S}"
-        started = perf_counter()
-        subjects = self._subjects(datastore, folder=folder)
         settings = [f"epochs={int(options['max_epochs'])}", f"learning_rate={float(options['learning_rate'])}"]
         if options["pretrained"]:
             settings.append(f"start_weights={json.dumps(str(self.model.weights))}")
-        run = train(str(self.model.folder), cohort=folder / "subjects.tsv", out=folder / "run", settings=settings)
+        folder, started = self.folder / f"{datetime.now():%Y%m%d-%H%M%S}", perf_counter()
+        folder.mkdir(parents=True)
+        try:
+            subjects = self._subjects(datastore, folder=folder)
+            run = train(str(self.model.folder), cohort=folder / "subjects.tsv", out=folder / "run", settings=settings)
+        except InputError:
+            shutil.rmtree(folder)
+            raise
         with replacing(self.model.weights) as temporary:
             shutil.copyfile(run / "models" / File.WEIGHTS, temporary)
         return self.stats() | {"subjects": subjects, "total_time": round(perf_counter() - started, 1)}
@@ -89,7 +93,6 @@ class JointTraining(TrainTask):
         subjects: list[Subject] = []
         rows: list[dict[str, Any]] = []
         problems: list[str] = []
-        folder.mkdir(parents=True)
         for image_id, image, label in labeled(datastore):
             info = datastore.get_label_info(image_id, DefaultLabelTag.FINAL)
             try:
@@ -108,7 +111,6 @@ class JointTraining(TrainTask):
         if not subjects and not problems:
             problems = ["there is no finished mask to train on. Submit one first"]
         if problems:
-            shutil.rmtree(folder)
             raise InputError("\n".join(problems))
         self.model.table_of(subjects, folder=folder, rows=rows)
         return names
