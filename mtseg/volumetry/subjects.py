@@ -67,11 +67,9 @@ def read_subjects(
         tables[Path(participants)] = second.table
         fingerprint += second.fingerprint()
     wanted = list(dict.fromkeys([*categories, *numbers, *either, *optional]))
-    problems = [problem for file, table in tables.items() for problem in _ids(file, table)]
-    problems += column_problems(tables, wanted)
-    if len(tables) == 2:
-        problems += _strangers(*tables.items())
-    if problems:
+    texts = {name for table in tables.values() for name in either if name in table and _is_text(table[name])}
+    named = [name for name in wanted if name in texts or name in categories]
+    if problems := _problems(tables, wanted, numeric=[name for name in wanted if name not in named]):
         raise ProblemsError(problems)
     (_, volumes), *others = tables.items()
     joined = volumes.set_index(Column.SUBJECT.value)
@@ -81,19 +79,24 @@ def read_subjects(
         unmatched = more.index.difference(joined.index, sort=False)
         joined = joined.join(more[[name for name in more if name in wanted]])
     said = joined[[name for name in (ERROR, FLAGS) if name in joined]]
-    joined = joined[wanted]
-    mixed = [name for name in either if not _is_text(joined[name])]
-    problems = [problem for name in [*numbers, *mixed, *optional] for problem in number_problems(joined[name], path)]
-    if problems:
-        raise ProblemsError(problems)
-    names = [*categories, *(name for name in either if name not in mixed)]
-    texts = joined[names].astype(str).where(joined[names].notna())
-    typed = pd.concat([texts, joined[[name for name in wanted if name not in names]].astype(float)], axis=1)
+    spelt = joined[named].astype(str).where(joined[named].notna())
+    typed = pd.concat([spelt, joined[[name for name in wanted if name not in named]].astype(float)], axis=1)
     reasons = _reasons(typed, [name for name in wanted if name not in optional], said, drop_flagged=drop_flagged)
     excluded = [*reasons.items(), *((name, "no volumes") for name in unmatched)]
     kept = typed[~typed.index.isin([*reasons])]
     flagged = int(said.loc[kept.index, FLAGS].notna().sum()) if FLAGS in said else 0
     return Subjects(kept, pd.DataFrame(excluded, columns=[Column.SUBJECT.value, REASON]), fingerprint, flagged)
+
+
+def _problems(tables: dict[Path, pd.DataFrame], wanted: list[str], *, numeric: list[str]) -> list[Problem]:
+    problems = [problem for file, table in tables.items() for problem in _ids(file, table)]
+    problems += column_problems(tables, wanted)
+    if len(tables) == 2:
+        problems += _strangers(*tables.items())
+    for file, table in tables.items():
+        cells = table.set_index(Column.SUBJECT.value)
+        problems += [problem for name in numeric if name in cells for problem in number_problems(cells[name], file)]
+    return problems
 
 
 def measures_of(path: str | os.PathLike) -> list[str]:

@@ -68,14 +68,15 @@ def test_the_fingerprint_changes_with_either_table(tmp_path):
 def test_everything_wrong_comes_at_once(tmp_path):
     people = pd.concat([PEOPLE, PEOPLE.iloc[:1]]).assign(participant_id=lambda t: t["participant_id"].str[4:])
     with pytest.raises(ProblemsError) as error:
-        read(tmp_path, people=people.assign(total_mm3=1), numbers=["total_mm3", "left_mm3"])
+        read(tmp_path, people=people.assign(total_mm3=1, hamd="many"), numbers=["total_mm3", "left_mm3"])
     lines = str(error.value).splitlines()
     said = "\n".join(line.replace(f"{tmp_path}/", "") for line in lines)
     assert "4: participants.tsv: has 2 rows" in said
     assert "habenula.tsv and participants.tsv: both have a column 'total_mm3'" in said
     assert "there is no column 'left_mm3'. Choose among total_mm3, flags" in said
     assert "sub-1: participants.tsv: has no row of this subject. It has '1': spell the ids alike" in said
-    assert len(lines) == 7
+    assert "9: participants.tsv, hamd: 'many' is no number" in said
+    assert len(lines) == 13
 
 
 def test_cells_that_are_no_numbers(tmp_path):
