@@ -14,6 +14,7 @@ from mtseg.bundle.config import load_config
 from mtseg.bundle.locate import root
 from mtseg.data import check_cohort, read_cohort, write_cohort
 from mtseg.data.sources import add_volume_class, from_decathlon
+from mtseg.export import export
 from mtseg.files import read_table
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -63,6 +64,22 @@ def test_the_shipped_weights_work_right_after_install(tmp_path):
     write_cohort(table, tmp_path / "cohort.tsv")
     evaluate("hippocampus_t1", cohort=tmp_path / "cohort.tsv", out=tmp_path / "out")
     assert read_table(tmp_path / "out" / "cases.tsv")["dice_mean"].min() > 0.85
+
+
+@pytest.mark.skipif(not WEIGHTS.is_file(), reason="no weights are shipped")
+def test_onnx_runtime_draws_the_same_masks(tmp_path, monkeypatch):
+    """In float32, which torch computes in on processors without bfloat16."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    images = sorted((DATA / "hippocampus" / "imagesTr").glob("*.nii.gz"))[:2]
+    export("hippocampus_t1", to="onnx", out=tmp_path / "exported")
+    eager = predict("hippocampus_t1", images, out=tmp_path / "torch")
+    other = predict("hippocampus_t1", images, out=tmp_path / "onnx", runtime="onnx", weights=tmp_path / "exported")
+    tables = [read_table(out / "predictions.tsv") for out in (eager, other)]
+    pd.testing.assert_frame_equal(*tables, rtol=1e-4)
+    for file in tables[0]["mask_file"]:
+        masks = [np.asarray(nib.load(out / file).dataobj) for out in (eager, other)]
+        assert masks[0].any()
+        np.testing.assert_array_equal(*masks)
 
 
 @pytest.mark.parametrize(

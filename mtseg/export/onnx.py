@@ -4,9 +4,11 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 
 import torch
 
+from mtseg.bundle.members import prediction_config
 from mtseg.errors import InputError
 from mtseg.export.pooling import exportable
 from mtseg.export.publish import publish
@@ -39,7 +41,9 @@ def export_onnx(folder: Path, *, out: Path, weights: Path) -> str:
     except ImportError as error:
         raise InputError("--to onnx needs ONNX: pip install 'mtseg[onnx]'") from error
     written = publish(folder, File.ONNX, out=out, weights=weights, write=_write, read=OnnxNetwork)
-    return f"{written}\nmtseg predict {folder} --runtime onnx --weights {out} --out FOLDER IMAGE"
+    images = "IMAGE" if len(prediction_config(folder)["sequences"]) == 1 else "--cohort TABLE"
+    command = f"mtseg predict {quote(str(folder))} --runtime onnx --weights {quote(str(out))} --out FOLDER {images}"
+    return f"{written}\nhow to use it: {command}"
 
 
 def _write(trained: Trained, path: Path) -> None:

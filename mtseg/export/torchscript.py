@@ -27,7 +27,8 @@ def export_torchscript(folder: Path, *, out: Path, weights: Path) -> str:
     Raises:
         InputError: See `mtseg.export.publish.publish`.
     """
-    return publish(folder, File.TORCHSCRIPT, out=out, weights=weights, write=_write, read=torch.jit.load)
+    written = publish(folder, File.TORCHSCRIPT, out=out, weights=weights, write=_write, read=torch.jit.load)
+    return f'{written}\nhow to use it: torch.jit.load("{out / File.TORCHSCRIPT}")(image) gives logits by task'
 
 
 def _write(trained: Trained, path: Path) -> None:

@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from mtseg.bundle.locate import root
+from mtseg.export.agreement import agreement
+from mtseg.export.trained import load_trained
 from mtseg.files import read_table
 
 SCHEMA = root() / "mtseg" / "bundle" / "metadata.schema.json"
@@ -55,3 +57,13 @@ def test_run_in_two_processes(overrides, tmp_path):
 def test_verify_metadata_without_a_network():
     arguments = ("--meta_file", f"{CONFIGS}/metadata.json", "--filepath", SCHEMA)
     assert "metadata is verified with no error" in python("monai.bundle", "verify_metadata", *arguments)
+
+
+def test_ckpt_export(trained, tmp_path):
+    """By a trace: torch.jit.script does not take these networks."""
+    files = ("--config_file", trained / "configs" / "inference.yaml", "--ckpt_file", trained / "models" / "model.pt")
+    files += ("--meta_file", trained / "configs" / "metadata.json", "--filepath", tmp_path / "model.ts")
+    trace = ("--use_trace", "True", "--input_shape", "[2,2,8,8,8]", "--converter_kwargs", "{'strict': False}")
+    python("monai.bundle", "ckpt_export", "--net_id", "network_def", *files, *trace)
+    trained_network = load_trained(trained, weights=trained / "models" / "model.pt")
+    assert not agreement(torch.jit.load(tmp_path / "model.ts"), trained_network).wrong

@@ -1,5 +1,6 @@
 """The commands as a user types them: what they print, and what they say of mistakes."""
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -139,6 +140,21 @@ def test_from_training_to_report(mtseg, tiny, tiny_settings, tmp_path):
     assert (tmp_path / "p" / "p3_prob.nii.gz").exists()
     code, out, _ = mtseg("evaluate", run, *table, "--out", tmp_path / "e", "--fold", 0)
     assert (code, out) == (0, f"{tmp_path}/e/report.html\n")
+
+
+@pytest.mark.parametrize("to", ["torchscript", "onnx"])
+def test_bundle_export(to, mtseg, tiny, trained, tmp_path):
+    code, printed, _ = mtseg("bundle", "export", trained, "--to", to, "--out", tmp_path / "it is here")
+    file, compared, use = printed.splitlines()
+    assert code == 0
+    assert file.startswith(f"{tmp_path / 'it is here' / 'model.'}{'ts' if to == 'torchscript' else 'onnx'}: 0.")
+    assert compared.startswith("compared with the network on 6 random images; largest differences (of logits): seg ")
+    if to == "onnx":
+        given = {"FOLDER": str(tmp_path / "p"), "TABLE": str(tiny.table)}
+        _, *arguments = (given.get(part, part) for part in shlex.split(use.removeprefix("how to use it: ")))
+        assert mtseg(*arguments)[0] == 0
+        assert len(list((tmp_path / "p").glob("*_mask.nii.gz"))) == 8
+    assert mtseg("bundle", "export", trained, "--to", "pdf", "--out", tmp_path / "out")[0] == 2
 
 
 def test_bundle_list_and_verify(mtseg):
