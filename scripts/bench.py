@@ -5,6 +5,7 @@ python scripts/bench.py cam        maps, as a ratio to a forward and backward pa
 python scripts/bench.py zncc       the similarity of 450 maps, as a ratio to the bare matrix product
 python scripts/bench.py experiment    four trainings on two workers, as a ratio to one after the other
 python scripts/bench.py ssp        one volume to eight views of Z, and making the surface once
+python scripts/bench.py habenula   both habenulae of one head of 1 mm, by stage, from a cold start
 """
 
 import argparse
@@ -33,6 +34,7 @@ def main() -> None:
         "zncc": bench_zncc,
         "experiment": bench_experiment,
         "ssp": bench_ssp,
+        "habenula": bench_habenula,
     }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=benchmarks)
@@ -199,6 +201,36 @@ def bench_ssp() -> None:
         maps.render(normals.z(profile))
 
     print(f"{len(surface.points)} points: surface and views {made:.1f} s once, a volume {seconds(views) * 1e3:.0f} ms")
+
+
+def bench_habenula() -> None:
+    """Time each stage of the first head, with what is loaded once, and of a second one; and the memory in all."""
+    from resource import RUSAGE_SELF, getrusage
+
+    import numpy as np
+    from nilearn.datasets import load_mni152_template
+
+    template = load_mni152_template(resolution=1)
+    began = perf_counter()
+    from mtseg.volumetry.scans.locate import locate
+    from mtseg.volumetry.scans.measure import native_masks, volumes
+    from mtseg.volumetry.scans.segment import segment
+
+    stages = {"import": perf_counter() - began}
+    for _ in range(2):
+        began = perf_counter()
+        located = locate(template)
+        stages["locate"] = perf_counter() - began
+        found = segment(template, located)
+        stages["segment"] = perf_counter() - began - stages["locate"]
+        mask, _ = native_masks(found, template, threshold=0.5)
+        volumes(found, np.asarray(mask), native_mm3=1.0, threshold=0.5)
+        stages["measure"] = perf_counter() - began - stages["locate"] - stages["segment"]
+        print(
+            ", ".join(f"{name} {took:.1f} s" for name, took in stages.items()), f"in all {sum(stages.values()):.1f} s"
+        )
+        stages = {}
+    print(f"memory at most {getrusage(RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,10 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pandas as pd
+import pydicom
 import pytest
+from nibabel.affines import apply_affine
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from mtseg.bundle import find, train
 from mtseg.bundle.config import load_config
@@ -110,3 +113,33 @@ def trained(tiny: TinyStroke, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_settings() -> Sequence[str]:
     return TINY
+
+
+@pytest.fixture(scope="session")
+def save_series():
+    def save(folder: Path, voxels: np.ndarray, affine: np.ndarray) -> None:
+        """Store (column, row, slice) voxels as a DICOM series; `affine` leads to RAS mm, DICOM counts LPS."""
+        lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
+        spacing = np.linalg.norm(lps[:3, :3], axis=0)
+        folder.mkdir()
+        series, study, frame = generate_uid(), generate_uid(), generate_uid()
+        for k in range(voxels.shape[2]):
+            meta = pydicom.dataset.FileMetaDataset()
+            meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = MRImageStorage, generate_uid()
+            meta.TransferSyntaxUID = ExplicitVRLittleEndian
+            ds = pydicom.dataset.FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
+            ds.SOPClassUID, ds.SOPInstanceUID = MRImageStorage, meta.MediaStorageSOPInstanceUID
+            ds.SeriesInstanceUID, ds.StudyInstanceUID, ds.FrameOfReferenceUID = series, study, frame
+            ds.Modality, ds.PatientID, ds.InstanceNumber = "MR", "p1", k + 1
+            ds.ImagePositionPatient = [f"{v:.6f}" for v in apply_affine(lps, [0, 0, k])]
+            ds.ImageOrientationPatient = [f"{v:.9f}" for v in (lps[:3, :2] / spacing[:2]).T.ravel()]
+            ds.PixelSpacing = [f"{spacing[1]:.6f}", f"{spacing[0]:.6f}"]  # between rows first
+            ds.SliceThickness = f"{spacing[2]:.6f}"
+            ds.Columns, ds.Rows = voxels.shape[:2]
+            ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PixelRepresentation = 1, "MONOCHROME2", 0
+            ds.BitsAllocated, ds.BitsStored, ds.HighBit = 16, 16, 15
+            ds.PixelData = np.ascontiguousarray(voxels[:, :, k].T).astype("<u2").tobytes()
+            # the names' order is not the slices'
+            ds.save_as(folder / f"{voxels.shape[2] - k:03d}.dcm", enforce_file_format=True)
+
+    return save

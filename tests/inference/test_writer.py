@@ -2,14 +2,12 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import pydicom
 import pytest
 import torch
 from ignite.engine import Engine
 from nibabel.affines import apply_affine, from_matvec
 from nibabel.eulerangles import euler2mat
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from mtseg.files import read_table
 from mtseg.inference import WritePredictions
@@ -142,34 +140,8 @@ def test_freesurfer_input(tmp_path):
     assert np.allclose(mask.affine, OBLIQUE, atol=1e-4)
 
 
-def save_series(folder: Path, voxels: np.ndarray, affine: np.ndarray) -> None:
-    """Store (column, row, slice) voxels as a DICOM series; `affine` leads to RAS mm, DICOM counts LPS."""
-    lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
-    spacing = np.linalg.norm(lps[:3, :3], axis=0)
-    folder.mkdir()
-    series, study, frame = generate_uid(), generate_uid(), generate_uid()
-    for k in range(voxels.shape[2]):
-        meta = pydicom.dataset.FileMetaDataset()
-        meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = MRImageStorage, generate_uid()
-        meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        ds = pydicom.dataset.FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
-        ds.SOPClassUID, ds.SOPInstanceUID = MRImageStorage, meta.MediaStorageSOPInstanceUID
-        ds.SeriesInstanceUID, ds.StudyInstanceUID, ds.FrameOfReferenceUID = series, study, frame
-        ds.Modality, ds.PatientID, ds.InstanceNumber = "MR", "p1", k + 1
-        ds.ImagePositionPatient = [f"{v:.6f}" for v in apply_affine(lps, [0, 0, k])]
-        ds.ImageOrientationPatient = [f"{v:.9f}" for v in (lps[:3, :2] / spacing[:2]).T.ravel()]
-        ds.PixelSpacing = [f"{spacing[1]:.6f}", f"{spacing[0]:.6f}"]  # between rows first
-        ds.SliceThickness = f"{spacing[2]:.6f}"
-        ds.Columns, ds.Rows = voxels.shape[:2]
-        ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PixelRepresentation = 1, "MONOCHROME2", 0
-        ds.BitsAllocated, ds.BitsStored, ds.HighBit = 16, 16, 15
-        ds.PixelData = np.ascontiguousarray(voxels[:, :, k].T).astype("<u2").tobytes()
-        # the names' order is not the slices'
-        ds.save_as(folder / f"{voxels.shape[2] - k:03d}.dcm", enforce_file_format=True)
-
-
 @pytest.mark.parametrize("codes", ["LPS", "PIR", "LIP"])
-def test_a_dicom_folder(tmp_path, codes):
+def test_a_dicom_folder(tmp_path, codes, save_series):
     """Axial, sagittal and coronal oblique series: the brightest voxel stays where it is in the patient."""
     ornt = ornt_transform(axcodes2ornt("RAS"), axcodes2ornt(codes))
     volume = np.random.default_rng(0).integers(0, 1000, SIZE)
@@ -193,7 +165,7 @@ def test_a_dicom_folder(tmp_path, codes):
 
 
 @pytest.mark.filterwarnings("ignore:Failed to read")
-def test_a_text_file_in_a_dicom_folder_does_not_matter(tmp_path):
+def test_a_text_file_in_a_dicom_folder_does_not_matter(tmp_path, save_series):
     save_series(tmp_path / "series", np.random.default_rng(0).integers(0, 9, SIZE), OBLIQUE)
     plain = load(tmp_path / "series")["image"]
     (tmp_path / "series" / "notes.txt").write_text("scanned twice")

@@ -29,6 +29,9 @@ _SCALES = np.array([10.0, 10.0, 10.0, 0.15, 0.15, 0.15, 0.1, 0.1, 0.1, 0.05, 0.0
 """Usual size of the parameters: shifts (mm), turns, stretches, shears."""
 NEAR_MM = 40.0
 """At the end, places weigh less the further they are from the habenulae."""
+LEAST_WEIGHT = 0.1
+EVERY = 3
+"""Of the fine voxels one in so many is compared: they are many, and alike."""
 LEAST_ALIKE = 0.5
 """Correlation with the template; healthy heads have .7 and more."""
 SIZE = (0.5, 1.5)
@@ -84,13 +87,14 @@ def locate(t1: nib.Nifti1Image) -> Located:
     Raises:
         InputError: No head was found.
     """
-    image = _tamed(coarse(t1, voxel_mm=LEVELS_MM[0]))
+    finer = coarse(t1, voxel_mm=LEVELS_MM[1])
+    image = _tamed(coarse(finer, voxel_mm=LEVELS_MM[0]))
     begin = _begin(image)
     points = _points(LEVELS_MM[0], rim=True)
     tries = [_fit(image, points, begin, _start(*start), rounds=2) for start in product(PITCH_DEGREES, SIZES)]
     best = min(tries, key=lambda result: result.fun)
     best = _fit(image, points, begin, best.x, rounds=6)
-    image = _tamed(coarse(t1, voxel_mm=LEVELS_MM[1]))
+    image = _tamed(finer)
     whole = _fit(image, _points(LEVELS_MM[1]), begin, best.x, rounds=2)
     near = _fit(image, _points(LEVELS_MM[1], near=True), begin, whole.x, rounds=2)
     size = float(np.linalg.det(_affine(whole.x, begin)[:3, :3]))
@@ -168,7 +172,8 @@ def _points(voxel_mm: float, *, rim: bool = False, near: bool = False) -> _Point
     weights = np.ones(len(places))
     if near:
         weights = np.exp(-((places - CENTRE_MM) ** 2).sum(axis=1) / (2 * NEAR_MM**2))
-    return _Points(places, values[inside], weights)
+    some = np.flatnonzero(weights > LEAST_WEIGHT)[:: 1 if rim else EVERY]
+    return _Points(places[some], values[inside][some], weights[some])
 
 
 @cache

@@ -13,7 +13,7 @@ from mtseg.volumetry.scans.segment import SIDES, Found
 
 FINE = 3
 """Along each axis a voxel of the crop is divided into so many, to measure what the surface cuts off of it."""
-NATIVE_SAMPLES = 3
+NATIVE_SAMPLES = 2
 SURE = 0.95
 
 

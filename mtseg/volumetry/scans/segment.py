@@ -65,7 +65,7 @@ def segment(t1: nib.Nifti1Image, located: Located) -> Found:
     centre, turn = located.place(CENTRE_MM), located.turn
     for _ in range(2):
         frame = frame_at(centre, turn)
-        seen = _middle(find(frame.cut(t1), mirror=True)[1:], frame)
+        seen = _middle(find(frame.cut(t1))[1:], frame)
         if seen is None or np.linalg.norm(seen - centre) < NEAR_MM:
             break
         centre = seen

@@ -70,3 +70,17 @@ def test_a_damaged_file(tmp_path):
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(InputError, match="cannot be read"):
         read_scan(Source("sub-a", path))
+
+
+@pytest.mark.parametrize("codes", ["LPS", "PIR"])
+def test_a_dicom_series_is_the_image_that_it_was(tmp_path, save_series, codes):
+    affine = np.array([[0, 0, 1.2, -9], [0.9, 0, 0, -7], [0, 1.1, 0, 5], [0, 0, 0, 1]])
+    change = nib.orientations.ornt_transform(nib.io_orientation(affine), nib.orientations.axcodes2ornt(tuple(codes)))
+    volume = np.random.default_rng(0).integers(0, 1000, (18, 20, 22)).astype(np.int16)
+    image = nib.Nifti1Image(volume, affine).as_reoriented(change)
+    save_series(tmp_path / "P 07", np.asarray(image.dataobj), image.affine)
+    (source,) = sources_of([tmp_path / "P 07"])
+    assert source.name == "sub-P07"
+    read, expected = (nib.as_closest_canonical(one) for one in (read_scan(source), image))
+    np.testing.assert_allclose(read.affine, expected.affine, atol=1e-3)
+    np.testing.assert_array_equal(read.get_fdata(), expected.get_fdata())
