@@ -37,7 +37,7 @@ def glioma_app(glioma: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def hippocampus_app(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped hippocampus_t1 as an app."""
+    """The shipped hippocampus_t1 as an app; likewise."""
     out = tmp_path_factory.mktemp("apps") / "hippocampus"
     export("hippocampus_t1", to="monai-label", out=out)
     return out

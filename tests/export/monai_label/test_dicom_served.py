@@ -1,6 +1,7 @@
 """Hippocampus_t1 on the images of a DICOM server: the mask, and DICOM segmentations."""
 
 import json
+import shutil
 from pathlib import Path
 
 import dicom_server
@@ -35,7 +36,8 @@ def served(hippocampus_app, source, tmp_path_factory):
     folder = tmp_path_factory.mktemp("dicom")
     with dicom_server.orthanc(folder) as address:
         series = dicom_server.send(address, source, name="ann")
-        with serving(hippocampus_app, f"{address}/dicom-web", log=folder / "server.log") as client:
+        app = shutil.copytree(hippocampus_app, folder / "app")  # for it is trained
+        with serving(app, f"{address}/dicom-web", log=folder / "server.log") as client:
             yield client, series
 
 
