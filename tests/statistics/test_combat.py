@@ -6,6 +6,7 @@ import pytest
 
 from mtseg.errors import InputError
 from mtseg.statistics.combat import combat
+from mtseg.statistics.linear_model import design, fit
 
 TABLE = pd.DataFrame(
     {
@@ -76,6 +77,24 @@ def test_sites_go_and_the_group_stays():
     assert (by_site.std().max() / by_site.std().min()).max() < 1.25
     difference = found.groupby(table["dx"]).mean().diff().iloc[1]
     assert difference.to_numpy() == pytest.approx([-1.5] * 3, abs=0.35)
+
+
+def test_tests_after_it_are_too_sure_and_those_with_fixed_sites_are_not():
+    # Nygaard, Rodland & Hovig, Biostatistics 2016: no difference, but unequal shares of patients at the sites.
+    rng, hits, studies, n = np.random.default_rng(0), np.zeros(2), 250, 60
+    shares = np.array([0.15, 0.5, 0.85])
+    for _ in range(studies):
+        site = rng.integers(0, 3, n)
+        table = pd.DataFrame(
+            {"site": np.array(["a", "b", "c"])[site], "dx": np.where(rng.random(n) < shares[site], "P", "H")}
+        )
+        values = pd.DataFrame(rng.normal(20, 2, (n, 3)) + rng.normal(0, 3, 3)[site][:, None], columns=["l", "r", "t"])
+        harmonised = combat(values, table, site="site", keep=["dx"])
+        fixed, after = design(table, ["dx", "site"]), design(table, ["dx"])
+        tests = fit(values["t"].to_numpy(), fixed).test("dx"), fit(harmonised["t"].to_numpy(), after).test("dx")
+        hits += [test.p < 0.05 for test in tests]
+    assert 0.02 < hits[0] / studies < 0.09
+    assert hits[1] / studies > 0.12
 
 
 def test_what_it_cannot_do_is_refused():

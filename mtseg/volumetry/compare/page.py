@@ -34,9 +34,9 @@ FEW_SITES = (
 COMBAT = (
     "ComBat took the differences between sites out of the volumes before they were compared, and kept group and "
     "covariates. It borrows strength across measures, of which there are {} here; with a few it does little more than "
-    "give each measure the same mean and spread at all sites. The degrees of freedom that this costs are not counted, "
-    "so intervals are a little too narrow; --site-effect fixed does not have this flaw. Left and right need not add up "
-    "to the total any more."
+    "give each measure the same mean and spread at all sites. What was kept and what was taken out come from the same "
+    "data: if the share of the groups differs between sites, p is too small and intervals are too narrow (Nygaard "
+    "2016). Set --site-effect fixed beside it. Left and right need not add up to the total any more."
 )
 GROUPS = (
     "Analysis of covariance: a linear model of each measure on {} and {}. F-test of the groups beside all covariates "
