@@ -8,6 +8,7 @@ from monai.inferers import Inferer, sliding_window_inference
 from torch import Tensor, nn
 
 from mtseg.keys import Task
+from mtseg.networks.convolution import FastConvolutions
 from mtseg.networks.padding import pad_to_multiple
 from mtseg.networks.precision import autocast
 from mtseg.tasks import Head, Kind
@@ -75,7 +76,7 @@ class JointInferer(Inferer):
         """Pad to a size that the strides divide, answer, cut the padding off."""
         reduction = cast(Sequence[int], getattr(network, "module", network).reduction)
         padded, inside = pad_to_multiple(image, reduction)
-        with autocast(image.device):
+        with autocast(image.device), FastConvolutions():
             logits = network(padded)
         answers = {Task.SEG.value: logits[Task.SEG][:, :, *inside].float().softmax(dim=1)}
         for head in self.heads:
