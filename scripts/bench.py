@@ -1,6 +1,7 @@
 """Print how fast mtseg is on this machine, beside the plain way and the peers, in one run.
 
 python scripts/bench.py network    the default network in its own number format and layout, and in the plain ones
+python scripts/bench.py onnx       a forward pass in ONNX Runtime, as a ratio to torch, on one core
 python scripts/bench.py cam        maps, as a ratio to a forward and backward pass; needs the extra `bench`
 python scripts/bench.py zncc       the similarity of 450 maps, as a ratio to the bare matrix product
 python scripts/bench.py experiment    four trainings on two workers, as a ratio to one after the other
@@ -12,8 +13,9 @@ import argparse
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median, quantiles
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import perf_counter, process_time
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +32,7 @@ def main() -> None:
     """Run one benchmark."""
     benchmarks = {
         "network": bench_network,
+        "onnx": bench_onnx,
         "cam": bench_cam,
         "zncc": bench_zncc,
         "experiment": bench_experiment,
@@ -116,6 +119,33 @@ def bench_cam() -> None:
             base = seconds(lambda net=net, image=image: _forward_backward(net, image))
             ratios = [f"{name} {seconds(run) / base:.2f}" for name, run in _cams(net, layer, image)]
             print(f"{title}, batch {batch}, forward + backward {base * 1e3:.0f} ms = 1: {', '.join(ratios)}")
+
+
+def bench_onnx() -> None:
+    """Time an exported `hippocampus_t1` and torch in turns, by the processor's time: other work does not count."""
+    from mtseg.bundle import find
+    from mtseg.export import export
+    from mtseg.inference import OnnxNetwork, load_weights
+
+    torch.set_num_threads(1)
+    network = load_weights(JointNet(**NETWORK), find("hippocampus_t1") / "models" / "model.pt").eval()
+    with TemporaryDirectory() as folder, torch.inference_mode(), autocast(torch.device("cpu")):
+        export("hippocampus_t1", to="onnx", out=folder)
+        exported, image = OnnxNetwork(Path(folder) / "model.onnx"), torch.randn(1, 1, *SIZE)
+        pairs = [[_processor_seconds(net, image) for net in (exported, network)] for _ in range(43)][3:]
+        number = "bfloat16" if torch.is_autocast_enabled("cpu") else "float32"
+    ours, theirs = zip(*pairs, strict=True)
+    first, ratio, third = quantiles([one / other for one, other in pairs])
+    print(
+        f"1x1x{'x'.join(map(str, SIZE))}, {len(pairs)} pairs: ONNX Runtime, float32 {median(ours) * 1e3:.0f} ms, "
+        f"torch, {number} {median(theirs) * 1e3:.0f} ms, ratio {ratio:.2f} (quartiles {first:.2f} to {third:.2f})"
+    )
+
+
+def _processor_seconds(net: nn.Module, image: Tensor) -> float:
+    start = process_time()
+    net(image)
+    return process_time() - start
 
 
 def _forward_backward(net: nn.Module, image: Tensor) -> None:
