@@ -129,9 +129,10 @@ def bench_onnx() -> None:
 
     torch.set_num_threads(1)
     network = load_weights(JointNet(**NETWORK), find("hippocampus_t1") / "models" / "model.pt").eval()
-    with TemporaryDirectory() as folder, torch.inference_mode(), autocast(torch.device("cpu")):
+    with TemporaryDirectory() as folder:
         export("hippocampus_t1", to="onnx", out=folder)
         exported, image = OnnxNetwork(Path(folder) / "model.onnx"), torch.randn(1, 1, *SIZE)
+    with torch.inference_mode(), autocast(image.device):
         pairs = [[_processor_seconds(net, image) for net in (exported, network)] for _ in range(43)][3:]
         number = "bfloat16" if torch.is_autocast_enabled("cpu") else "float32"
     ours, theirs = zip(*pairs, strict=True)
