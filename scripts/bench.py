@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.utils.benchmark import Timer
 
 from mtseg.networks import JointNet
+from mtseg.networks.convolution import FastConvolutions
 from mtseg.networks.precision import autocast
 
 SIZE = (40, 56, 40)
@@ -132,7 +133,7 @@ def bench_onnx() -> None:
     with TemporaryDirectory() as folder:
         export("hippocampus_t1", to="onnx", out=folder)
         exported, image = OnnxNetwork(Path(folder) / "model.onnx"), torch.randn(1, 1, *SIZE)
-    with torch.inference_mode(), autocast(image.device):
+    with torch.inference_mode(), autocast(image.device), FastConvolutions():  # as in prediction
         pairs = [[_processor_seconds(net, image) for net in (exported, network)] for _ in range(43)][3:]
         number = "bfloat16" if torch.is_autocast_enabled("cpu") else "float32"
     ours, theirs = zip(*pairs, strict=True)

@@ -1,5 +1,7 @@
 """Real images, where they lie beside the checkout."""
 
+import shutil
+import textwrap
 from pathlib import Path
 
 import nibabel as nib
@@ -80,6 +82,23 @@ def test_onnx_runtime_draws_the_same_masks(tmp_path, monkeypatch):
         masks = [np.asarray(nib.load(out / file).dataobj) for out in (eager, other)]
         assert masks[0].any()
         np.testing.assert_array_equal(*masks)
+
+
+@pytest.mark.skipif(not WEIGHTS.is_file(), reason="no weights are shipped")
+def test_the_program_in_the_documentation_needs_no_mtseg_to_draw_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(sorted((DATA / "hippocampus" / "imagesTr").glob("*.nii.gz"))[0], "scan.nii.gz")
+    export("hippocampus_t1", to="onnx", out="exported")
+    predict("hippocampus_t1", ["scan.nii.gz"], out="out")
+    page = (root() / "docs" / "how-to" / "export-a-network.md").read_text()
+    program = textwrap.dedent(page.partition("```python\n")[2].partition("```")[0])
+    assert "mtseg" not in program
+    exec(program, found := {})
+    mask = nib.as_closest_canonical(nib.load("out/scan_mask.nii.gz"))
+    np.testing.assert_array_equal(np.asarray(mask.dataobj), found["mask"])
+    answer = read_table("out/predictions.tsv")["size_prob_small"].item()
+    assert torch.from_numpy(found["logits"]).softmax(dim=0)[1].item() == pytest.approx(answer, abs=1e-4)
 
 
 @pytest.mark.parametrize(
