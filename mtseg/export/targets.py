@@ -40,6 +40,8 @@ def export(name: str, *, to: str, out: Path_, weights: Path_ | Sequence[Path_] =
     if to not in TARGETS:
         raise InputError(f"--to {to}: there is no such export. Choose {', '.join(TARGETS)}")
     folder, out = find(name), Path(out).absolute()
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is no folder. Choose another for --out")
     first, *others = find_weights(folder, weights)
     if others:
         raise InputError(f"--weights: {len(others) + 1} were given, but an export holds one network. Name one")

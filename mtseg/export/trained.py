@@ -1,7 +1,7 @@
 """A bundle's network with its weights, and what somebody without mtseg must know to use it."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -65,20 +65,20 @@ def load_trained(folder: Path, *, weights: Path) -> Trained:
     network = load_weights(ConfigParser(config).get_parsed_content("network_def"), weights).eval()
     network.memory_format = torch.contiguous_format  # type: ignore[assignment]  # that in which it takes images
     network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # missing in torch's stubs
-    trained = Trained(network, tuple(input_channels(config)), tuple(config.get("optional_sequences", ())), {})
+    bare = Trained(network, tuple(input_channels(config)), tuple(config.get("optional_sequences", ())), {})
     with torch.inference_mode():
-        answers: dict[str, Tensor] = network(trained.example())
-    trained.facts.update(
-        bundle=folder.name,
-        mtseg=version("mtseg"),
-        weights_sha256=sha256(weights.read_bytes()).hexdigest(),
-        input=_input(trained),
-        outputs={name: _output(name, config) | {"shape": _shape(name, answer)} for name, answer in answers.items()},
-        mirror=mirrored(folder, weights=[weights]),
-        settings={name: config[name] for name in MODEL if name in config},
-        metadata=json.loads((folder / "configs" / "metadata.json").read_text()),
-    )
-    return trained
+        answers: dict[str, Tensor] = network(bare.example())
+    facts = {
+        "bundle": folder.name,
+        "mtseg": version("mtseg"),
+        "weights_sha256": sha256(weights.read_bytes()).hexdigest(),
+        "input": _input(bare),
+        "outputs": {name: _output(name, config) | {"shape": _shape(name, answer)} for name, answer in answers.items()},
+        "mirror": mirrored(folder, weights=[weights]),
+        "settings": {name: config[name] for name in MODEL if name in config},
+        "metadata": json.loads((folder / "configs" / "metadata.json").read_text()),
+    }
+    return replace(bare, facts=facts)
 
 
 def _input(trained: Trained) -> dict[str, Any]:

@@ -33,7 +33,6 @@ class OnnxNetwork(nn.Module):
             raise InputError("ONNX networks need ONNX Runtime: pip install 'mtseg[onnx]'") from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 3
         try:
             self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime has a dozen, none of them a class of its own
