@@ -10,10 +10,9 @@ import numpy as np
 import ohif
 import pydicom
 import pytest
-from label_server import REAL, serving
+from label_server import REAL, predicted, serving
 from PIL import Image
 
-from mtseg.bundle import predict
 from mtseg.files import read_table
 
 pytestmark = pytest.mark.serve
@@ -45,7 +44,7 @@ def served(hippocampus_app, source, tmp_path_factory):
 def test_mask_and_classes_are_those_of_mtseg_predict(served, source, tmp_path):
     server, series = served
     (tmp_path / "image.nii.gz").write_bytes(server.get("datastore/image", image=series).content)
-    out = predict(MODEL, [tmp_path / "image.nii.gz"], out=tmp_path / "out")
+    out = predicted(MODEL, tmp_path / "image.nii.gz", source, out=tmp_path / "out")
     expected = np.asarray(nib.load(out / "image_mask.nii.gz").dataobj)
     (tmp_path / "mask.nii.gz").write_bytes(server.post(f"infer/{MODEL}", image=series, output="image").content)
     mask = np.asarray(nib.load(tmp_path / "mask.nii.gz").dataobj)
@@ -53,7 +52,7 @@ def test_mask_and_classes_are_those_of_mtseg_predict(served, source, tmp_path):
     assert {*np.unique(mask)} == {0, 1, 2}
 
     said = server.post(f"infer/{MODEL}", image=series, output="json").json()
-    row = read_table(predict(MODEL, [source], out=tmp_path / "nifti") / "predictions.tsv").iloc[0]
+    row = read_table(out / "predictions.tsv").iloc[1]
     # DICOM holds the intensities as whole numbers.
     assert said["heads"]["size"]["probabilities"]["small"] == pytest.approx(row["size_prob_small"], abs=0.01)
     for name in NAMES:
@@ -153,7 +152,7 @@ def test_of_several_sequences_one_series_is_asked_for_and_the_table_names_the_ot
                 (tmp_path / f"p0_{name}.nii.gz").write_bytes(server.get("datastore/image", image=series).content)
             assert server.post("activelearning/first", json={}).json()["id"] in (t1, flair)
     (tmp_path / "files.tsv").write_text("participant_id\tt1\tflair\np0\tp0_t1.nii.gz\tp0_flair.nii.gz\n")
-    out = predict(str(glioma), cohort=tmp_path / "files.tsv", out=tmp_path / "out")
+    out = predicted(glioma, "--cohort", tmp_path / "files.tsv", out=tmp_path / "out")
     expected = np.asarray(nib.load(out / "p0_mask.nii.gz").dataobj)
     assert (np.asarray(nib.load(tmp_path / "mask.nii.gz").dataobj) != expected).sum() == 0
     assert said["subject"] == "p0"

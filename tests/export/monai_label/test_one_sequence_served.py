@@ -7,9 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import nibabel as nib
 import numpy as np
 import pytest
-from label_server import REAL, Client, serving, turned
+from label_server import REAL, Client, predicted, serving, turned
 
-from mtseg.bundle import predict
 from mtseg.files import read_table
 
 pytestmark = pytest.mark.serve
@@ -65,7 +64,7 @@ def test_info_says_what_viewers_ask_for(server):
     ],
 )
 def test_mask_and_classes_are_those_of_mtseg_predict(server, studies, image, tmp_path):
-    out = predict(MODEL, [studies / f"{image}.nii.gz"], out=tmp_path / "out")
+    out = predicted(MODEL, studies / f"{image}.nii.gz", out=tmp_path / "out")
     expected = nib.load(out / f"{image}_mask.nii.gz")
     row = read_table(out / "predictions.tsv").iloc[0]
 

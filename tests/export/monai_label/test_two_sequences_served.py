@@ -7,9 +7,8 @@ import time
 import nibabel as nib
 import numpy as np
 import pytest
-from label_server import serving, turned
+from label_server import predicted, serving, turned
 
-from mtseg.bundle import predict
 from mtseg.files import read_table
 
 pytestmark = pytest.mark.serve
@@ -67,7 +66,7 @@ def expected(glioma, studies, tmp_path_factory):
     rows = [f"{subject}\t{studies}/{subject}_t1.nii.gz\t{studies}/{subject}_flair.nii.gz" for subject in WHOLE]
     rows += [f"p4\tn/a\t{studies}/p4_flair.nii.gz", "p5\tp5_t1.nii.gz\tp5_flair.nii.gz"]
     (folder / "table.tsv").write_text("\n".join(["participant_id\tt1\tflair", *rows]) + "\n")
-    return predict(str(glioma), cohort=folder / "table.tsv", out=folder / "out")
+    return predicted(glioma, "--cohort", folder / "table.tsv", out=folder / "out")
 
 
 @pytest.mark.parametrize(
