@@ -20,6 +20,7 @@ from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.export.monai_label.served import Answer, ServedModel
 from mtseg.files import read_table, replacing
 from mtseg.keys import File
+from mtseg.provenance import write_run
 
 TOLERANCE = 1e-4
 """How far a probability may be from the prediction's; they are written with seven digits."""
@@ -70,7 +71,7 @@ def export_monai_label(folder: Path, *, out: Path, weights: Path) -> str:
     about = describe(str(folder))
     if problems := _unservable(folder.name, about):
         raise ProblemsError(problems)
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+    if out.exists() and any(out.iterdir()):
         raise InputError(f"{out}: is there already. Choose another folder for --out")
     name = folder.name
     numbers = {structure: k for k, structure in enumerate(about.structures.names, start=1)}
@@ -90,10 +91,16 @@ def export_monai_label(folder: Path, *, out: Path, weights: Path) -> str:
         (temporary / "main.py").write_text(MAIN)
         labels = ", ".join(f"{k} {structure}" for structure, k in numbers.items())
         (temporary / "README.md").write_text(README.format(name=name, command=COMMAND.format(app="APP"), labels=labels))
-        checked = _check(folder, served, weights=weights)
+        compared = _check(folder, served, weights=weights)
+        write_run(temporary, command="export", bundle=folder, weights=weights, **compared)
         _moved(served, to=out / "model" / name)
     command = COMMAND.format(app=quote(str(out)))
-    return f"{checked}\nServe it, in the environment that `make venv-serve` makes:\n  {command}"
+    return (
+        f"Checked on a phantom: the app differs from mtseg predict in {compared['voxels_different']} of "
+        f"{compared['voxels_compared']} voxels ({compared['voxels_in_structures']} of them in structures), and in "
+        f"probabilities and numbers by {compared['largest_difference']:.2g} at most\n"
+        f"Serve it, in the environment that `make venv-serve` makes:\n  {command}"
+    )
 
 
 def continuing(config: dict[str, Any]) -> dict[str, Any]:
@@ -125,8 +132,8 @@ def _unservable(name: str, about: Description) -> list[Problem]:
     return problems
 
 
-def _check(folder: Path, served: Path, *, weights: Path) -> str:
-    """Compare the app's answer about a phantom with the bundle's own."""
+def _check(folder: Path, served: Path, *, weights: Path) -> dict[str, Any]:
+    """Compare the app's answer about a phantom with the bundle's own; give what was found."""
     with TemporaryDirectory() as temporary:
         images = _phantom(served, Path(temporary))
         model = ServedModel(served)
@@ -142,10 +149,12 @@ def _check(folder: Path, served: Path, *, weights: Path) -> str:
             f"{folder}: the app answers otherwise than mtseg predict: {voxels} voxels of {mask.size}, probabilities by "
             f"up to {gap:.2g}. Nothing was written; this is an error in mtseg, please report it"
         )
-    return (
-        f"Checked on a phantom: the app differs from mtseg predict in {voxels} of {mask.size} voxels "
-        f"({int((mask > 0).sum())} of them in structures), and in probabilities and numbers by {gap:.2g} at most"
-    )
+    return {
+        "voxels_compared": mask.size,
+        "voxels_in_structures": int((mask > 0).sum()),
+        "voxels_different": voxels,
+        "largest_difference": gap,
+    }
 
 
 def _classes(about: Description, mask: Path) -> np.ndarray:

@@ -35,7 +35,7 @@ def turned(source: Path, out: Path, *, axes: tuple[int, ...] = (2, 0, 1), volume
 def predicted(*arguments: str | Path, out: Path) -> Path:
     """What `mtseg predict` writes, in a process of its own, as a user would run it.
 
-    Not in this one, where after other tests the last digit was seen to differ, and with it a voxel between two structures
+    Not in this one, where after other tests the last digit was seen to differ, and with it a voxel between structures
     that tie.
     """
     command = [Path(sys.executable).with_name("mtseg"), "predict", *arguments, "--out", out]

@@ -1,5 +1,6 @@
 """The exported folder, what is refused, and that nothing half-written is left."""
 
+import json
 import shutil
 
 import nibabel as nib
@@ -20,7 +21,10 @@ def test_an_app_is_complete_and_says_how_it_is_served(glioma, tmp_path):
     app = tmp_path / "my app"
     assert "the app differs from mtseg predict in 0 of 3072 voxels" in said
     assert f"python -m monailabel.main start_server --app '{app}' --studies STUDIES --host 127.0.0.1" in said
-    assert sorted(path.name for path in app.iterdir()) == ["README.md", "main.py", "model"]
+    assert sorted(path.name for path in app.iterdir()) == ["README.md", "main.py", "model", "run.json"]
+    run = json.loads((app / "run.json").read_text())
+    assert (run["voxels_compared"], run["voxels_different"], run["largest_difference"]) == (3072, 0, 0)
+    assert run["voxels_in_structures"] > 0
     assert verify(str(app / "model" / "run")).endswith("are in order; weights")
     assert ".writing" not in "".join(file.read_text() for file in app.rglob("*.yaml"))
 
@@ -81,8 +85,6 @@ def test_a_folder_with_something_in_it_is_left_alone(glioma, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="is there already"):
         export(str(glioma), to="monai-label", out=tmp_path)
-    with pytest.raises(InputError, match="is there already"):
-        export(str(glioma), to="monai-label", out=tmp_path / "notes.txt")
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
