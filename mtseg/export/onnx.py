@@ -76,5 +76,5 @@ def _describe(trained: Trained, path: Path, shapes: Mapping[str, Sequence[int | 
     model.producer_name, model.producer_version = "mtseg", trained.facts["mtseg"]
     model.doc_string = "{description} {intended_use}".format(**trained.facts["metadata"])
     onnx.helper.set_model_props(model, {name: json.dumps(fact) for name, fact in trained.facts.items()})
-    onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
+    onnx.checker.check_model(path, full_check=True)
