@@ -74,7 +74,8 @@ def _describe(trained: Trained, path: Path, shapes: Mapping[str, Sequence[int | 
     for value in model.graph.output:
         value.type.tensor_type.shape.dim[1].dim_value = shapes[value.name][1]
     model.producer_name, model.producer_version = "mtseg", trained.facts["mtseg"]
-    model.doc_string = "{description} {intended_use}".format(**trained.facts["metadata"])
+    about = trained.facts["metadata"]
+    model.doc_string = " ".join(about[name] for name in ("description", "intended_use") if name in about)
     onnx.helper.set_model_props(model, {name: json.dumps(fact) for name, fact in trained.facts.items()})
     onnx.save(model, path)
     onnx.checker.check_model(path, full_check=True)

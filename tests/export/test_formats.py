@@ -88,7 +88,9 @@ def test_other_published_networks(architecture, weights, tmp_path):
     config = prediction_config(find("motor_learning_2d"))
     config["network_def"]["architecture"] = architecture
     (folder / "inference.yaml").write_text(yaml.safe_dump(config))
-    (folder / "metadata.json").write_text((find("motor_learning_2d") / "configs" / "metadata.json").read_text())
+    metadata = json.loads((find("motor_learning_2d") / "configs" / "metadata.json").read_text())
+    del metadata["intended_use"]  # MONAI does not ask for it
+    (folder / "metadata.json").write_text(json.dumps(metadata))
     check(str(folder.parent), "onnx", weights(str(folder.parent)), tmp_path / "out")
 
 
