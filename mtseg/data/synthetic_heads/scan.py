@@ -40,15 +40,15 @@ class Contrast:
 
 
 def random_contrast(rng: np.random.Generator) -> Contrast:
-    """T1 contrast of any strength."""
+    """T1 contrast, from poor to very good."""
     return Contrast(
-        fluid=rng.uniform(0.05, 0.5),
-        white=rng.uniform(1.2, 1.6),
-        habenula=rng.uniform(0.2, 1.1),
+        fluid=rng.uniform(0.05, 0.45),
+        white=rng.uniform(1.2, 1.55),
+        habenula=rng.uniform(0.35, 1.15),
         slant=rng.uniform(-0.3, 0.3),
         edge=rng.uniform(1.0, 2.5),
         texture=rng.uniform(0, 0.04),
-        noise=rng.uniform(0.005, 0.07),
+        noise=rng.uniform(0.005, 0.055),
         bias=rng.uniform(-0.15, 0.15, 3),
     )
 

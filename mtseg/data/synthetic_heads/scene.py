@@ -171,19 +171,19 @@ def _beside(placed: Sequence[Placed], rng: np.random.Generator) -> tuple[Blob, .
         place = middle + np.array([rng.normal(0, 0.7), rng.uniform(-9, -5), rng.uniform(-4, 2)])
         blobs.append(Blob(place, _turn(rng, 30), rng.uniform(1.5, 3.5, 3), rng.uniform(0.4, 1.4)))
     if rng.random() < 0.6:
-        brightness = rng.uniform(1.0, 1.5)
+        brightness = rng.uniform(1.0, 1.4)
         for one in placed:
-            length = rng.uniform(4, 9)
+            length = rng.uniform(2, 6)
             along = np.array([rng.normal(0, 0.15), 1.0, rng.uniform(0.1, 0.8)])
             turn = _turn_to(along)
             place = one.place + (length + rng.uniform(0.5, 2.0)) * turn[:, 0] + [0, 0, rng.uniform(0, 1.5)]
-            radius = rng.uniform(0.4, 1.0)
+            radius = rng.uniform(0.3, 0.7)
             blobs.append(Blob(place, turn, np.array([length, radius, radius]), brightness))
     for _ in range(rng.integers(0, 4)):
         place = middle + rng.uniform(-12, 12, 3)
         radius = rng.uniform(0.4, 1.2)
         dark = rng.random() < 0.5
-        brightness = rng.uniform(0.1, 0.6) if dark else rng.uniform(1.2, 2.0)
+        brightness = rng.uniform(0.1, 0.6) if dark else rng.uniform(1.1, 1.7)
         blobs.append(Blob(place, _turn(rng, 180), np.array([rng.uniform(3, 12), radius, radius]), brightness))
     return tuple(blobs)
 

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,9 +61,30 @@ def people_in(masks: str | os.PathLike) -> list[str]:
         return [str(name) for name in file["subject"]]
 
 
+class _People(Sequence[Habenulae]):
+    """Those of some people; shapes are made when they are asked for."""
+
+    def __init__(self, people: Sequence[tuple[str, np.ndarray, Sequence[float]]], spacing_mm: float):
+        self.people = people
+        self.made = cache(lambda index: self._make(*people[index], spacing_mm))
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.made(index)
+
+    def _make(self, name: str, mask: np.ndarray, volumes: Sequence[float], spacing_mm: float) -> Habenulae:
+        right, left = (
+            shape_of(mask == value, spacing_mm=spacing_mm, volume_mm3=volume)
+            for value, volume in enumerate(volumes, start=1)
+        )
+        return Habenulae(name, (right, left))
+
+
 def read_shapes(
     masks: str | os.PathLike, volumes: str | os.PathLike, *, subjects: Sequence[str] | None = None
-) -> list[Habenulae]:
+) -> Sequence[Habenulae]:
     """Read masks, and enlarge each to the volume that was published with it.
 
     The hard voxels of a mask are its core; the published volume counts partial ones too (Kim et al., NeuroImage 2016).
@@ -74,19 +97,11 @@ def read_shapes(
     with np.load(masks) as file:
         voxels, names, affine = file["mask"], file["subject"].astype(str), file["affine"]
     table = pd.read_csv(volumes, dtype={"subject": str}).set_index("subject")
-    wanted = [i for i, name in enumerate(names) if name in table.index and (subjects is None or name in subjects)]
+    table = table[[f"hb_volume_{side}" for side in SIDES]].astype(float)
     flips = tuple(slice(None, None, -1 if affine[axis, axis] < 0 else 1) for axis in range(3))
-    spacing = float(abs(affine[0, 0]))
-    found = []
-    for i in wanted:
-        mask = voxels[i][flips]
-        published = [float(table.loc[names[i], f"hb_volume_{side}"]) for side in SIDES]
-        shapes = [
-            shape_of(mask == value, spacing_mm=spacing, volume_mm3=volume)
-            for value, volume in enumerate(published, start=1)
-        ]
-        found.append(Habenulae(str(names[i]), (shapes[0], shapes[1])))
-    return found
+    wanted = [i for i, name in enumerate(names) if name in table.index and (subjects is None or name in subjects)]
+    people = [(str(names[i]), voxels[i][flips], table.loc[names[i]].tolist()) for i in wanted]
+    return _People(people, float(abs(affine[0, 0])))
 
 
 def shape_of(mask: np.ndarray, *, spacing_mm: float, volume_mm3: float) -> Shape:

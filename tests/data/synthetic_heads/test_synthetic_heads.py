@@ -106,4 +106,4 @@ def test_shapes_are_read_in_any_orientation(tmp_path):
     (one,) = read_shapes(tmp_path / "m.npz", tmp_path / "v.csv")
     assert people_in(tmp_path / "m.npz") == [one.subject] == ["100"]
     assert [shape.volume_mm3 for shape in one.shapes] == [9, 18]
-    assert read_shapes(tmp_path / "m.npz", tmp_path / "v.csv", subjects=["101"]) == []
+    assert len(read_shapes(tmp_path / "m.npz", tmp_path / "v.csv", subjects=["101"])) == 0
