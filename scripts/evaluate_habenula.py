@@ -57,6 +57,8 @@ def main() -> None:
     synthetic.set_defaults(run=evaluate_synthetic)
     robustness = commands.add_parser("robustness")
     robustness.add_argument("head", type=Path)
+    robustness.add_argument("--brain", type=Path, help="mask of the brain on the head's grid, to cut it out")
+    robustness.add_argument("--only", help="one kind of guises, such as brain")
     robustness.set_defaults(run=evaluate_robustness)
     template = commands.add_parser("template")
     template.add_argument("head", type=Path)
@@ -123,7 +125,10 @@ def evaluate_robustness(arguments: argparse.Namespace) -> None:
     reference = _measure(head, np.eye(4))
     print(f"as it is: left {reference['left']:.2f}, right {reference['right']:.2f} mm3")
     rows = []
-    for kind, name, image, moved in _guises(head):
+    brain = arguments.brain and read_scan(Source("brain", arguments.brain))
+    for kind, name, image, moved in _guises(head, brain):
+        if arguments.only not in (None, kind):
+            continue
         row = {"kind": kind, "name": name}
         try:
             row |= _measure(image, moved)
@@ -142,9 +147,17 @@ def evaluate_robustness(arguments: argparse.Namespace) -> None:
         )
 
 
-def _guises(head: nib.Nifti1Image) -> Iterator[tuple[str, str, nib.Nifti1Image, np.ndarray]]:
+def _guises(
+    head: nib.Nifti1Image, brain: nib.Nifti1Image | None
+) -> Iterator[tuple[str, str, nib.Nifti1Image, np.ndarray]]:
     """Kind, name, image, and the affine by which the head was moved in the world."""
     voxels, still = head.get_fdata(dtype=np.float32), np.eye(4)
+    if brain is not None:
+        yield "brain", "only", nib.Nifti1Image(voxels * (brain.get_fdata() > 0), head.affine), still
+    below = round(80 / voxel_sizes(head.affine)[2])
+    longer = nib.as_closest_canonical(head)
+    neck = np.pad(longer.get_fdata(dtype=np.float32), ((0, 0), (0, 0), (below, 0)), mode="edge")
+    yield "neck", "80 mm", nib.Nifti1Image(neck, longer.affine @ from_matvec(np.eye(3), [0, 0, -below])), still
     for order, flips in product(permutations(range(3)), product((1, -1), repeat=3)):
         stored = head.as_reoriented(np.column_stack([order, flips]))
         yield "orientations", "".join(nib.aff2axcodes(stored.affine)), stored, still

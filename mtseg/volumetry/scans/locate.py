@@ -11,6 +11,7 @@ from nilearn.datasets import load_mni152_brain_mask, load_mni152_template
 from scipy.linalg import expm, polar
 from scipy.ndimage import binary_dilation, map_coordinates
 from scipy.optimize import OptimizeResult, minimize
+from threadpoolctl import threadpool_limits
 
 from mtseg.data.coarse import coarse
 from mtseg.data.synthetic_heads import CENTRE_MM
@@ -134,7 +135,8 @@ def _fit(
         values = values - weights @ values
         return -float(weights @ (values * expected) / (norm * np.sqrt(weights @ values**2) + 1e-6))
 
-    return minimize(unlike, start, method="Powell", options={"maxiter": rounds, "xtol": 0.02, "ftol": 1e-4})
+    with threadpool_limits(1):  # threads would cost more than such small products gain, tenfold on a busy machine
+        return minimize(unlike, start, method="Powell", options={"maxiter": rounds, "xtol": 0.02, "ftol": 1e-4})
 
 
 def _start(pitch: float, size: float) -> np.ndarray:
