@@ -1,9 +1,11 @@
 """What is refused before a bundle runs, so that nothing is lost or wasted."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from errno import EACCES
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +39,18 @@ RECIPE = (
 
 @contextmanager
 def refusable(out: Path) -> Iterator[None]:
-    """Leave no new folder behind when the input is refused before computing starts, where `run.json` is written."""
+    """Leave no new folder behind when the input is refused before computing starts, where `run.json` is written.
+
+    Raises:
+        InputError: Nothing can be written there.
+    """
     new = not out.exists()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if not os.access(out, os.W_OK):
+            raise PermissionError(EACCES, os.strerror(EACCES))
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error.strerror}). Choose another folder for --out") from None
     try:
         yield
     except InputError:

@@ -63,6 +63,7 @@ def load_trained(folder: Path, *, weights: Path) -> Trained:
     """
     config = prediction_config(folder)
     network = load_weights(ConfigParser(config).get_parsed_content("network_def"), weights).eval()
+    network.requires_grad_(False)  # so that answers of an exported one ask for no gradient
     network.memory_format = torch.contiguous_format  # type: ignore[assignment]  # that in which it takes images
     network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # missing in torch's stubs
     bare = Trained(network, tuple(input_channels(config)), tuple(config.get("optional_sequences", ())), {})

@@ -8,6 +8,7 @@ import yaml
 
 from mtseg.bundle import evaluate, predict
 from mtseg.errors import InputError
+from mtseg.export import export
 
 
 def test_masks_of_others_are_not_overwritten(tiny, trained):
@@ -25,6 +26,15 @@ def test_a_prediction_may_be_repeated_but_not_into_the_bundle(tiny, trained, tmp
     for out in (trained, tmp_path / "file"):
         with pytest.raises(InputError, match=re.escape(f"{out}: is no folder for predictions")):
             predict(str(trained), cohort=tiny.table, out=out)
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_anything_is_computed(tiny, trained, tmp_path):
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / "out"
+    for call in (predict, export):
+        options = {"cohort": tiny.table} if call is predict else {"to": "torchscript"}
+        with pytest.raises(InputError, match=re.escape(f"{out}: cannot be written (Not a directory). Choose another")):
+            call(str(trained), out=out, **options)
 
 
 def test_mirroring_needs_a_mirrored_training(tiny, trained, tmp_path):

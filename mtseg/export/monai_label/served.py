@@ -20,7 +20,7 @@ from mtseg.bundle.config import load_config
 from mtseg.bundle.locate import root
 from mtseg.bundle.members import add_uncertainty
 from mtseg.bundle.run import infer
-from mtseg.data import read_cohort, write_cohort
+from mtseg.data import write_cohort
 from mtseg.errors import InputError
 from mtseg.export.monai_label.subjects import Subject, Subjects
 from mtseg.files import read_table
@@ -56,9 +56,7 @@ class ServedModel:
         self.folder = folder
         self.about = describe(str(folder))
         self.weights = folder / "models" / File.WEIGHTS
-        sequences = self.about.sequences
-        cohort = None if table is None else read_cohort(table, sequences=sequences, optional=sequences)
-        self.subjects = Subjects(sequences, optional=self.about.optional, table=cohort)
+        self.subjects = Subjects(self.about.sequences, optional=self.about.optional, table=table)
         self.config = load_config(folder / "configs" / "inference.yaml", root=root())
         self._one_at_a_time = Lock()
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtseg.data import Cohort
+from mtseg.data import read_cohort
 from mtseg.data.cohort import IMAGE_SUFFIXES, looks_like_image
 from mtseg.errors import InputError
 from mtseg.keys import Column, Key
@@ -35,17 +35,23 @@ class Subjects:
     Args:
         sequences: Of the network, in its order.
         optional: Those of them that a subject may lack.
-        table: Of the subjects, or None; a cell of a sequence is a path, a series' UID, or missing.
+        table: Of the subjects, or None; a cell of a sequence is a path, a series' UID, or missing. It is read again
+            when it has changed.
 
     Attributes:
         fetch: Gives the file of a series of a DICOM server by its UID; None without such a server.
+
+    Raises:
+        InputError: The table cannot be read, or a subject is in it twice.
     """
 
-    def __init__(self, sequences: Sequence[str], *, optional: Sequence[str] = (), table: Cohort | None = None):
+    def __init__(self, sequences: Sequence[str], *, optional: Sequence[str] = (), table: Path | None = None):
         self.fetch: Callable[[str], str] | None = None
         self.sequences = tuple(sequences)
         self.optional = tuple(optional)
-        self.records = table.records(sequences=sequences, targets=table.targets) if table else []
+        self.table = table
+        self._read: tuple[int, list[dict[str, Any]]] = (-1, [])
+        self._rows()  # what is wrong with the table is said now
         spelt = "|".join(re.escape(name) for name in sequences)
         self.pattern = re.compile(rf"(?P<subject>.+?)[_.-](?P<sequence>{spelt})w?", re.IGNORECASE)
 
@@ -87,10 +93,23 @@ class Subjects:
 
     def cells(self, subject: str) -> dict[str, Any]:
         """Give a subject's row of the table; empty where there is none."""
-        return next((record for record in self.records if record[Key.SUBJECT] == subject), {})
+        return next((record for record in self._rows() if record[Key.SUBJECT] == subject), {})
+
+    def _rows(self) -> list[dict[str, Any]]:
+        """Rows of the table as it is now."""
+        if self.table is None:
+            return []
+        changed = self.table.stat().st_mtime_ns if self.table.is_file() else 0  # reading says that it is gone
+        if changed != self._read[0]:
+            cohort = read_cohort(self.table, sequences=self.sequences, optional=self.sequences)
+            names = cohort.table[Column.SUBJECT]
+            if twice := sorted({str(name) for name in names[names.duplicated()]}):
+                raise InputError(f"{self.table}: {', '.join(twice)}: several rows of one subject. Keep one of each")
+            self._read = changed, cohort.records(sequences=self.sequences, targets=cohort.targets)
+        return self._read[1]
 
     def _row_with(self, image: Path) -> dict[str, Any] | None:
-        for record in self.records:
+        for record in self._rows():
             cells = [Path(cell) for cell in record[Key.IMAGE] if cell]
             if image.resolve() in (cell.resolve() for cell in cells) or _stem(image) in (cell.name for cell in cells):
                 return record

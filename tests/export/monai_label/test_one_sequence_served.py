@@ -120,6 +120,19 @@ def test_a_damaged_image_gives_a_clear_error_and_the_server_lives_on(server):
     assert "Choose one of size, anterior, posterior" in wrong.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("image", "params", "message"),
+    [
+        ("nobody", {}, "nobody: there is no such image"),
+        ("p0", {"result_extension": ".foo"}, "result_extension .foo, result_dtype uint8: cannot be written"),
+    ],
+)
+def test_what_there_is_not_is_said(server, image, params, message):
+    answer = infer(server, image, output="image", **params)
+    assert answer.status_code == 422
+    assert message in answer.json()["detail"]
+
+
 def test_a_scan_that_is_not_in_the_folder_can_be_sent(server, studies):
     session = server.send(studies / "p1.nii.gz", name="mine.nii.gz")
     answer = server.post(f"infer/{MODEL}", session_id=session, output="json").json()

@@ -1,10 +1,10 @@
 """Whom an image shows, and where that subject's other images are."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from mtseg.data import read_cohort
 from mtseg.errors import InputError
 from mtseg.export.monai_label.subjects import Subjects
 
@@ -69,8 +69,7 @@ def table(tmp_path):
     (tmp_path / "table.tsv").write_text(
         "participant_id\tt1\tflair\tt1gd\tgrade\nann\tx1.nii.gz\tx2.nii.gz\tx3.nii.gz\t2\nben\ty1.nii.gz\tn/a\tn/a\t1\n"
     )
-    cohort = read_cohort(tmp_path / "table.tsv", sequences=SEQUENCES, optional=SEQUENCES)
-    return Subjects(SEQUENCES, optional=["t1gd"], table=cohort)
+    return Subjects(SEQUENCES, optional=["t1gd"], table=tmp_path / "table.tsv")
 
 
 def test_the_table_comes_before_names(table, tmp_path):
@@ -87,10 +86,26 @@ def test_a_sequence_absent_from_the_table_is_absent(table, tmp_path):
         table.of(y1)
 
 
+def test_a_table_that_was_changed_is_read_again(table):
+    file = table.table
+    file.write_text(file.read_text().replace("x3.nii.gz\t2", "x3.nii.gz\t1"))
+    os.utime(file, ns=(1, 1))  # a clock of coarse steps
+    assert table.cells("ann")["grade"] == 1
+    file.unlink()
+    with pytest.raises(InputError, match=r"table\.tsv"):
+        table.cells("ann")
+
+
+def test_rows_that_contradict_each_other_are_refused(table):
+    with table.table.open("a") as file:
+        file.write("ann\tx1.nii.gz\tx2.nii.gz\tx3.nii.gz\t1\n")
+    with pytest.raises(InputError, match=r"table\.tsv: ann: several rows of one subject. Keep one of each"):
+        Subjects(SEQUENCES, table=table.table)
+
+
 def test_series_of_a_dicom_server_are_fetched_by_the_uids_in_the_table(tmp_path):
     (tmp_path / "table.tsv").write_text("participant_id\tt1\tflair\nann\t1.2.1\t1.2.2\nben\t1.3.1\tn/a\n")
-    cohort = read_cohort(tmp_path / "table.tsv", sequences=SEQUENCES, optional=SEQUENCES)
-    subjects = Subjects(SEQUENCES, optional=["t1gd"], table=cohort)
+    subjects = Subjects(SEQUENCES, optional=["t1gd"], table=tmp_path / "table.tsv")
     cache = tmp_path / "cache"
     subjects.fetch = lambda series: f"{cache}/{series}.nii.gz"
     found = subjects.of(cache / "1.2.2.nii.gz")

@@ -122,6 +122,9 @@ def test_without_a_finished_mask_there_is_nothing_to_train_on(server, app):
     assert answer.status_code == 422
     assert "there is no finished mask to train on" in answer.json()["detail"]
     assert not [*(app / "trainings").iterdir()]
+    answer = server.post(f"train/{MODEL}", json={"max_epochs": "abc", "learning_rate": -1}, run_sync=True)
+    assert answer.status_code == 422
+    assert "max_epochs: 'abc'" in answer.json()["detail"] and "learning_rate: '-1'" in answer.json()["detail"]
 
 
 def test_drawing_scoring_and_training(server, app, glioma, tmp_path):

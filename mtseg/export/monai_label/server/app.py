@@ -83,6 +83,8 @@ class JointApp(MONAILabelApp):
             listed = image in self.datastore().list_images()
             if listed:
                 file_of(self.datastore(), image)
+            elif not Path(image).exists():  # not sent along either
+                raise InputError(f"{image}: there is no such image. Check the name, as /datastore lists it")
             answer = super().infer(request, datastore)
             if CAM in answer["params"]:
                 self._keep(answer, image=image if listed else None)

@@ -10,6 +10,7 @@ import numpy as np
 from monailabel.interfaces.tasks.infer_v2 import InferTask, InferType
 from monailabel.transform.writer import write_itk
 
+from mtseg.errors import InputError
 from mtseg.export.monai_label.served import ServedModel
 
 CAM = "cam"
@@ -83,7 +84,11 @@ def _kept(path: Path, *, suffix: str = ".nii.gz") -> str:
 def _converted(mask: Path, *, suffix: str, request: dict[str, Any]) -> str:
     image, name = nib.load(mask), _new(suffix)
     dtype, compress = request.get("result_dtype") or "uint8", bool(request.get("result_compress"))
-    write_itk(np.asarray(image.dataobj), name, image.affine, np.dtype(dtype), compress)
+    try:
+        write_itk(np.asarray(image.dataobj), name, image.affine, np.dtype(dtype), compress)
+    except (RuntimeError, TypeError) as error:  # what ITK and numpy say of a format that they do not know
+        Path(name).unlink()
+        raise InputError(f"result_extension {suffix}, result_dtype {dtype}: cannot be written. Use .nii.gz") from error
     return name
 
 

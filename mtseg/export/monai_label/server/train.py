@@ -16,6 +16,7 @@ from mtseg.bundle.config import load_config
 from mtseg.bundle.locate import root
 from mtseg.errors import InputError
 from mtseg.export.monai_label.drawn import read_drawn
+from mtseg.export.monai_label.options import training_settings
 from mtseg.export.monai_label.served import ServedModel
 from mtseg.export.monai_label.server.subjects import labeled
 from mtseg.export.monai_label.subjects import Subject
@@ -69,18 +70,18 @@ class JointTraining(TrainTask):
             datastore: Holds the masks.
 
         Raises:
-            InputError: There is no finished mask, or one cannot be used; lists all of them.
+            InputError: An option cannot be used; there is no finished mask, or one cannot be used; lists all of them.
         """
         options = self.config() | {name: request[name] for name in self.config() if name in request}
-        settings = [f"epochs={int(options['max_epochs'])}", f"learning_rate={float(options['learning_rate'])}"]
+        settings = training_settings(epochs=options["max_epochs"], rate=options["learning_rate"])
         if options["pretrained"]:
             settings.append(f"start_weights={json.dumps(str(self.model.weights))}")
-        folder, started = self.folder / f"{datetime.now():%Y%m%d-%H%M%S}", perf_counter()
+        folder, started = self.folder / f"{datetime.now():%Y%m%d-%H%M%S-%f}", perf_counter()
         folder.mkdir(parents=True)
         try:
             subjects = self._subjects(datastore, folder=folder)
             run = train(str(self.model.folder), cohort=folder / "subjects.tsv", out=folder / "run", settings=settings)
-        except InputError:
+        except Exception:  # one that is kept is complete
             shutil.rmtree(folder)
             raise
         with replacing(self.model.weights) as temporary:
