@@ -16,8 +16,12 @@ import numpy as np
 import pytest
 import requests
 
-REAL = Path(__file__).parents[4] / "shared" / "data" / "hippocampus" / "imagesTr" / "hippocampus_001.nii.gz"
+DATA = Path(__file__).parents[4] / "shared" / "data"
+REAL = DATA / "hippocampus" / "imagesTr" / "hippocampus_001.nii.gz"
 """A real scan of the kind that hippocampus_t1 is for; it may be absent."""
+
+REAL_PATIENT = DATA / "lgg" / "TCGA_CS_4942"
+"""Folder of a real patient's sequences; likewise."""
 
 
 def turned(source: Path, out: Path, *, axes: tuple[int, ...] = (2, 0, 1), volumes: bool = False) -> Path:

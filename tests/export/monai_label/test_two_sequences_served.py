@@ -7,7 +7,7 @@ import time
 import nibabel as nib
 import numpy as np
 import pytest
-from label_server import predicted, serving, turned
+from label_server import REAL_PATIENT, predicted, serving, turned
 
 from mtseg.files import read_table
 
@@ -83,6 +83,24 @@ def test_one_image_is_asked_for_and_all_of_the_subject_answer(server, expected, 
     for head, names in {"grade_code": "12", "coc_cluster": "123", "death": "01"}.items():
         probabilities = {name: row[f"{head}_prob_{name}"] for name in names}
         assert said["heads"][head]["probabilities"] == pytest.approx(probabilities, abs=1e-4)
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not REAL_PATIENT.is_dir(), reason="shared/data/lgg is absent")
+def test_sequences_of_a_real_patient(glioma, glioma_app, tmp_path):
+    studies = tmp_path / "studies"
+    studies.mkdir()
+    files = [turned(REAL_PATIENT / f"{name}.nii.gz", studies / f"ann_{name}.nii.gz") for name in ("t1", "flair")]
+    (tmp_path / "table.tsv").write_text(f"participant_id\tt1\tflair\nann\t{files[0]}\t{files[1]}\n")
+    out = predicted(glioma, "--cohort", tmp_path / "table.tsv", out=tmp_path / "out")
+    theirs, row = nib.load(out / "ann_mask.nii.gz"), read_table(out / "predictions.tsv", text=HEADS).iloc[0]
+    with serving(glioma_app, studies, log=tmp_path / "server.log") as server:
+        for image in ("ann_t1", "ann_flair"):
+            mask, said = mask_of(server, image, tmp_path), ask(server, image)["heads"]
+            assert (np.asarray(mask.dataobj) != np.asarray(theirs.dataobj)).sum() == 0
+            assert np.allclose(mask.affine, theirs.affine, atol=1e-6)
+            assert said["death"]["probabilities"]["1"] == pytest.approx(row["death_prob_1"], abs=1e-4)
+    assert np.asarray(theirs.dataobj).any()
 
 
 def test_a_4d_scan_that_is_not_in_the_folder_can_be_sent(server, studies):
