@@ -12,11 +12,14 @@ import pydicom
 import pytest
 from nibabel.affines import apply_affine
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from scipy.stats import binomtest
 
 from mtseg.bundle import find, train
 from mtseg.bundle.config import load_config
 from mtseg.bundle.locate import root
+from mtseg.data import read_cohort
 from mtseg.data.checks.header import is_series
+from mtseg.study.pictures import read_picture
 from mtseg.tasks import Head, Kind, Structures, heads_from
 
 TINY = (
@@ -143,3 +146,33 @@ def save_series():
             ds.save_as(folder / f"{voxels.shape[2] - k:03d}.dcm", enforce_file_format=True)
 
     return save
+
+
+@pytest.fixture
+def remembered():
+    """The network that remembers most: how often an image gets the label of the most similar one that trains,
+    and how unlikely that is.
+
+    Images of one person (or event) look alike here and persons do not, so a fold that shares a person with another one
+    is answered by heart, whatever the labels mean.
+    """
+
+    def call(path, *, image, label, of, folds=None):
+        table = read_cohort(path).table
+        fold = table["fold"].to_numpy() if folds is None else np.asarray(folds)
+        pixels = np.stack([read_picture(file).ravel() for file in table[image]])
+        far = np.square(pixels[:, None] - pixels[None]).sum(axis=-1)
+        far[fold[:, None] == fold[None]] = np.inf
+        right = table[label].to_numpy() == table[label].to_numpy()[far.argmin(axis=1)]
+        persons = pd.Series(right).groupby(table[of].to_numpy()).mean() > 0.5
+        chance = np.square(table.groupby(of)[label].first().value_counts(normalize=True)).sum()
+        return right.mean(), binomtest(int(persons.sum()), len(persons), chance, alternative="greater").pvalue
+
+    return call
+
+
+@pytest.fixture
+def plain_reports(monkeypatch):
+    """Reports of evaluations without figures, which take most of the time of tiny trainings."""
+    monkeypatch.setattr("mtseg.report.write.head_pictures", lambda *_, **__: ())
+    monkeypatch.setattr("mtseg.report.write.learning_curves", lambda _: None)

@@ -201,7 +201,7 @@ def test_clips_tell_fast_from_slow_fluctuations(tmp_path):
         answer = ("control", "depression")[i % 2]
         rows.append({"participant_id": f"p{i}", "bold": f"p{i}.nii.gz", "diagnosis": answer, "fold": int(i < 10)})
     pd.DataFrame(rows).to_csv(tmp_path / "cohort.tsv", sep="\t", index=False)
-    learning = ("patch_size=[8, 8, 8]", "batch_size=5", "epochs=40", "learning_rate=0.01", "val_interval=100")
+    learning = ("patch_size=[8, 8, 8]", "batch_size=5", "epochs=120", "learning_rate=0.01", "val_interval=200")
     run = fit(tmp_path / "cohort.tsv", tmp_path, "clip=8", *learning)
     found = read_table(predict(str(run), cohort=tmp_path / "cohort.tsv", out=tmp_path / "p") / "predictions.tsv")
     held_out = slice(10, None)

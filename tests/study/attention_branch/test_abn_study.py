@@ -26,7 +26,7 @@ def command(given, out, *more):
     ]
 
 
-def test_from_pictures_to_the_page(given, tmp_path, monkeypatch):
+def test_from_pictures_to_the_page(given, tmp_path, monkeypatch, plain_reports):
     monkeypatch.setattr(study, "QUICK_SIZE", 64)
     monkeypatch.setattr(study, "FOLDS", 2)
     monkeypatch.setattr(study, "QUICK", {"epochs": 2, "val_interval": 2, "batch_size": 4})

@@ -16,7 +16,7 @@ def command(before, after, out, *more):
 
 
 @pytest.mark.parametrize("shuffled", [False, True])
-def test_from_movies_to_the_page(make, tmp_path, monkeypatch, shuffled):
+def test_from_movies_to_the_page(make, tmp_path, monkeypatch, plain_reports, shuffled):
     """Cells that light up are found; with shuffled labels nothing is."""
     monkeypatch.setattr(study, "QUICK", {"epochs": 1 if shuffled else 40, "val_interval": 100, "batch_size": 4})
     before, after, out = make(tmp_path / "before"), make(tmp_path / "after", seed=1), tmp_path / "out"

@@ -25,14 +25,11 @@ SMALL = {"pictures_per_class": 12, "validation_per_class": 3, "test_subjects": 2
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch):
+def small(monkeypatch, plain_reports):
     monkeypatch.setattr(study, "QUICK_SIZE", 64)
     monkeypatch.setattr(study, "QUICK_NORMALS", 4)
     monkeypatch.setattr(study, "QUICK_PICTURES", SMALL)
     monkeypatch.setattr(study, "QUICK", {"epochs": 1, "val_interval": 1})
-    # Reports of the evaluations are not looked at here, and most of their time goes into their pictures.
-    monkeypatch.setattr("mtseg.report.write.head_pictures", lambda *_, **__: ())
-    monkeypatch.setattr("mtseg.report.write.learning_curves", lambda _: None)
 
 
 def run(phantom, out, *more):
