@@ -10,7 +10,7 @@ def reuse_memory() -> bool:
     """Let glibc keep the memory of freed maps for the next ones, instead of a round trip to the system for each.
 
     Every map of a network is far above the size from which glibc asks the system anew, whose pages must then be
-    cleared: a sixth of a training step of the joint network on one core (461 against 411 ms), at the same peak.
+    cleared: a tenth of a training step of the joint network on one core (461 against 411 ms), at the same peak.
 
     Returns:
         Whether this C library can do so.
