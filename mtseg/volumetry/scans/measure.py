@@ -13,7 +13,8 @@ from mtseg.volumetry.scans.segment import SIDES, Found
 
 FINE = 3
 """Along each axis a voxel of the crop is divided into so many, to measure what the surface cuts off of it."""
-NATIVE_SAMPLES = 2
+NATIVE_SAMPLES = 3
+"""Along each axis a voxel of the scan is looked at so often; twice is too few, a ball's probabilities lost 4 %."""
 SURE = 0.95
 
 
