@@ -1,9 +1,12 @@
 """`mtseg volumes`: volumes of small structures, and what can be said of groups by them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from mtseg.volumetry.scans.structures import Structure
 
 app = typer.Typer(
     no_args_is_help=True, help="Volumes of small structures from head scans; groups, reliability and calibration."
@@ -14,6 +17,12 @@ Measures = Annotated[
     list[str] | None,
     typer.Option("--measure", help="Column of volumes; repeatable; else left_mm3, right_mm3, total_mm3."),
 ]
+Scans = Annotated[
+    list[Path],
+    typer.Argument(help="T1 images, BIDS folders, folders of a DICOM series, or tables with a column t1."),
+]
+Profile = Annotated[Path | None, typer.Option(help="Threshold for your scanner, from `mtseg volumes calibrate`.")]
+Cluster = Annotated[str | None, typer.Option(help="As of `mtseg experiment`, such as local:4.")]
 
 
 @app.command()
@@ -88,35 +97,43 @@ def calibrate(
     ] = None,
     folds: Annotated[int | None, typer.Option(min=2, help="For cross-validation; else one case is left out.")] = None,
 ) -> None:
-    """Choose the probability threshold for one's own scanner, cross-validated; `--profile` of habenula reads it."""
+    """Choose the probability threshold for one's own scanner, cross-validated, for `--profile`."""
     from mtseg.volumetry.calibrate import calibrate_threshold
 
     typer.echo(calibrate_threshold(table, out=out, aim=aim, labels=label or (), folds=folds))
 
 
 @app.command()
-def habenula(
-    inputs: Annotated[
-        list[Path],
-        typer.Argument(help="T1 images, BIDS folders, folders of a DICOM series, or tables with a column t1."),
-    ],
-    out: Out,
-    profile: Annotated[
-        Path | None, typer.Option(help="Threshold for your scanner, from `mtseg volumes calibrate`.")
-    ] = None,
-    cluster: Annotated[str | None, typer.Option(help="As of `mtseg experiment`, such as local:4.")] = None,
-) -> None:
+def habenula(inputs: Scans, out: Out, profile: Profile = None, cluster: Cluster = None) -> None:
     """Measure the left and right habenula in T1-weighted heads; a second call does what is missing.
 
     The shipped weights were trained on synthetic heads only and are not validated on hand-drawn labels. Research only;
     not a medical device.
     """
+    from mtseg.volumetry.scans import HABENULA
+
+    _measure(HABENULA, inputs, out, profile, cluster)
+
+
+@app.command()
+def hippocampus(inputs: Scans, out: Out, profile: Profile = None, cluster: Cluster = None) -> None:
+    """Measure the left and right hippocampus, anterior and posterior, in T1-weighted heads; as `habenula` does.
+
+    The shipped weights were trained on drawn crops of one centre, and on whole heads compared with automatic labels
+    only. Research only; not a medical device.
+    """
+    from mtseg.volumetry.scans import HIPPOCAMPUS
+
+    _measure(HIPPOCAMPUS, inputs, out, profile, cluster)
+
+
+def _measure(structure: "Structure", inputs: list[Path], out: Path, profile: Path | None, cluster: str | None) -> None:
     from mtseg.cli.log import log_to_terminal
-    from mtseg.volumetry.scans import measure_habenulae
+    from mtseg.volumetry.scans import measure_structure
 
     log_to_terminal()
-    table = measure_habenulae(inputs, out=out, profile=profile, cluster=cluster)
-    typer.echo(f"{out / 'habenula.tsv'}: {table['error'].isna().sum()} of {len(table)} scans measured")
+    table = measure_structure(structure, inputs, out=out, profile=profile, cluster=cluster)
+    typer.echo(f"{out / structure.name}.tsv: {table['error'].isna().sum()} of {len(table)} scans measured")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Small cubes cut out of a head, upright in the head's own sense, and what was found in them brought back."""
+"""Small boxes cut out of a head, upright in the head's own sense, and what was found in them brought back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,35 +15,30 @@ _MARGIN = 8
 
 @dataclass(frozen=True)
 class Frame:
-    """A cubic grid somewhere in a head.
+    """A grid of cubic voxels somewhere in a head.
 
     Attributes:
         affine: Voxel to the head's world, mm; a rotation, one voxel size, and a place.
-        edge: Number of voxels along each axis.
+        shape: Number of voxels along each axis.
     """
 
     affine: np.ndarray
-    edge: int
+    shape: tuple[int, int, int]
 
     @classmethod
-    def around(cls, centre: np.ndarray, *, turn: np.ndarray, voxel_mm: float, edge: int) -> "Frame":
-        """The cube round a place (3,) in mm, its axes the columns of a rotation.
+    def around(cls, centre: np.ndarray, *, turn: np.ndarray, voxel_mm: float, shape: tuple[int, int, int]) -> "Frame":
+        """The box round a place (3,) in mm, its axes the columns of a rotation.
 
-        >>> Frame.around(np.array([1.0, 2, 3]), turn=np.eye(3), voxel_mm=2, edge=3).affine[:3, 3].tolist()
-        [-1.0, 0.0, 1.0]
+        >>> Frame.around(np.array([1.0, 2, 3]), turn=np.eye(3), voxel_mm=2, shape=(3, 5, 3)).affine[:3, 3].tolist()
+        [-1.0, -2.0, 1.0]
         """
         matrix = turn * voxel_mm
-        return cls(from_matvec(matrix, centre - matrix.sum(axis=1) * (edge - 1) / 2), edge)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Number of voxels along each axis."""
-        return (self.edge,) * 3
+        return cls(from_matvec(matrix, centre - matrix @ (np.array(shape) - 1) / 2), shape)
 
     def cut(self, image: nib.Nifti1Image, *, order: int = 3) -> np.ndarray:
         """Sample an image (X, Y, Z) on this grid, float32, by splines; beyond it its border goes on."""
         to_image = np.linalg.inv(image.affine) @ self.affine
-        corners = apply_affine(to_image, [np.array(c) * (self.edge - 1) for c in np.ndindex(2, 2, 2)])
+        corners = apply_affine(to_image, np.array([*np.ndindex(2, 2, 2)]) * (np.array(self.shape) - 1))
         low = np.clip(np.floor(corners.min(axis=0)).astype(int) - _MARGIN, 0, np.array(image.shape) - 1)
         high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + _MARGIN + 1, low + 1, image.shape)
         part = image.dataobj[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
@@ -52,10 +47,10 @@ class Frame:
         return affine_transform(part, to_image[:3, :3], offset, self.shape, order=order, mode="nearest")
 
     def back(self, values: np.ndarray, affine: np.ndarray, shape: Sequence[int], *, samples: int = 1) -> np.ndarray:
-        """Bring values on this grid to that of an image; 0 outside the cube.
+        """Bring values on this grid to that of an image; 0 outside the box.
 
         Args:
-            values: (edge, edge, edge).
+            values: On this grid.
             affine: Of the image.
             shape: Of the image.
             samples: A voxel is the mean of so many points along each of its axes.
@@ -65,7 +60,7 @@ class Frame:
         """
         from_image = np.linalg.inv(self.affine) @ affine
         to_image = np.linalg.inv(from_image)
-        corners = apply_affine(to_image, [np.array(c) * (self.edge + 1) - 1 for c in np.ndindex(2, 2, 2)])
+        corners = apply_affine(to_image, np.array([*np.ndindex(2, 2, 2)]) * (np.array(self.shape) + 1) - 1)
         low = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, np.array(shape) - 1)
         high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 1, low + 1, shape)
         inner = (np.arange(samples) + 0.5) / samples - 0.5

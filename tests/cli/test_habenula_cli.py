@@ -1,4 +1,4 @@
-"""`mtseg volumes habenula`, `crops` and `synthesise`, and the script, hand on what was typed."""
+"""`mtseg volumes habenula`, `hippocampus`, `crops` and `synthesise`, and the script, hand on what was typed."""
 
 import runpy
 import sys
@@ -21,7 +21,7 @@ def asked(monkeypatch):
     def note(name, answer):
         monkeypatch.setattr(scans, name, lambda *given, **options: calls.append((name, given, options)) or answer)
 
-    note("measure_habenulae", pd.DataFrame({"error": [None, "broken"]}))
+    note("measure_structure", pd.DataFrame({"error": [None, "broken"]}))
     note("cut_crops", Path("crops.tsv"))
     note("synthesise", Path("made.tsv"))
     return calls
@@ -35,16 +35,20 @@ def run(monkeypatch, *arguments, start=main):
 
 
 @pytest.mark.parametrize(
-    ("start", "command"),
-    [(main, ("volumes", "habenula")), (lambda: runpy.run_path(str(SCRIPT), run_name="__main__"), ())],
+    ("start", "command", "structure"),
+    [
+        (main, ("volumes", "habenula"), scans.HABENULA),
+        (main, ("volumes", "hippocampus"), scans.HIPPOCAMPUS),
+        (lambda: runpy.run_path(str(SCRIPT), run_name="__main__"), (), scans.HABENULA),
+    ],
 )
-def test_habenula(asked, monkeypatch, capsys, start, command):
+def test_measuring(asked, monkeypatch, capsys, start, command, structure):
     options = ("--out", "out", "--profile", "p.json", "--cluster", "local:2")
     run(monkeypatch, *command, "a.nii.gz", "study", *options, start=start)
     ((name, given, options),) = asked
-    assert name == "measure_habenulae" and given == ([Path("a.nii.gz"), Path("study")],)
+    assert name == "measure_structure" and given == (structure, [Path("a.nii.gz"), Path("study")])
     assert options == {"out": Path("out"), "profile": Path("p.json"), "cluster": "local:2"}
-    assert "1 of 2 scans measured" in capsys.readouterr().out
+    assert f"{structure.name}.tsv: 1 of 2 scans measured" in capsys.readouterr().out
 
 
 def test_crops(asked, monkeypatch):

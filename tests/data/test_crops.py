@@ -33,7 +33,7 @@ orientations = {
 def test_a_crop_shows_the_place_that_it_says(order, flips, spacing, angles, shift):
     image = image_of(lambda p: p @ [1.0, 2.0, -0.5], order=order, flips=flips, spacing=spacing)
     turn = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
-    frame = Frame.around(np.array(shift), turn=turn, voxel_mm=0.7, edge=12)
+    frame = Frame.around(np.array(shift), turn=turn, voxel_mm=0.7, shape=(12, 14, 10))
     places = apply_affine(frame.affine, np.moveaxis(np.indices(frame.shape), 0, -1))
     np.testing.assert_allclose(frame.cut(image), places @ [1.0, 2.0, -0.5], atol=0.02)
 
@@ -43,7 +43,7 @@ def test_a_crop_shows_the_place_that_it_says(order, flips, spacing, angles, shif
 def test_what_was_found_goes_back_to_where_it_was(order, flips, spacing, angles):
     centre = np.array([3.0, -2.0, 1.0])
     turn = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
-    frame = Frame.around(np.zeros(3), turn=turn, voxel_mm=0.7, edge=30)
+    frame = Frame.around(np.zeros(3), turn=turn, voxel_mm=0.7, shape=(30, 34, 38))
     places = apply_affine(frame.affine, np.moveaxis(np.indices(frame.shape), 0, -1))
     ball = (np.linalg.norm(places - centre, axis=-1) < 4).astype(np.float32)
     image = image_of(lambda p: p[..., 0], order=order, flips=flips, spacing=spacing)
@@ -56,7 +56,7 @@ def test_what_was_found_goes_back_to_where_it_was(order, flips, spacing, angles)
 
 def test_beyond_the_image_its_border_goes_on_and_beyond_the_crop_there_is_nothing():
     image = nib.Nifti1Image(np.full((5, 5, 5), 7, np.int16), np.eye(4))
-    frame = Frame.around(np.full(3, 2.0), turn=np.eye(3), voxel_mm=1.0, edge=9)
+    frame = Frame.around(np.full(3, 2.0), turn=np.eye(3), voxel_mm=1.0, shape=(9, 9, 9))
     assert (frame.cut(image) == 7).all()
-    far = Frame.around(np.full(3, 50.0), turn=np.eye(3), voxel_mm=1.0, edge=3)
+    far = Frame.around(np.full(3, 50.0), turn=np.eye(3), voxel_mm=1.0, shape=(3, 3, 3))
     assert far.back(np.ones((3, 3, 3), np.float32), np.eye(4), (9, 9, 9)).sum() == 0

@@ -1,15 +1,15 @@
 """Synthetic heads with habenulae of known shape and volume, and variants of real heads."""
 
 from mtseg.data.synthetic_heads.anatomy import CENTRE_MM, Anatomy, anatomy_of
-from mtseg.data.synthetic_heads.cohort import CROP_EDGE, CROP_MM, write_crops
+from mtseg.data.synthetic_heads.cohort import CROP_MM, CROP_SHAPE, write_crops
 from mtseg.data.synthetic_heads.scan import Contrast, random_contrast, scan, shares
 from mtseg.data.synthetic_heads.scene import Scene, Variety, make_scene
 from mtseg.data.synthetic_heads.shapes import Habenulae, Shape, people_in, read_shapes, shape_of
 
 __all__ = [
     "CENTRE_MM",
-    "CROP_EDGE",
     "CROP_MM",
+    "CROP_SHAPE",
     "Anatomy",
     "Contrast",
     "Habenulae",

@@ -19,8 +19,8 @@ from mtseg.data.tables import write_cohort
 from mtseg.files import replacing
 from mtseg.keys import Column
 
-CROP_MM, CROP_EDGE = 0.7, 40
-"""Voxel size and number of voxels along each axis of what the network sees: 28 mm."""
+CROP_MM, CROP_SHAPE = 0.7, (40, 40, 40)
+"""Voxel size and number of voxels along each axis of what the network sees: cubes of 28 mm."""
 MASK_VALUES = {"left": 1, "right": 2}
 _SCANNED_MM = 32.0
 _FINEST_OF_DETAIL = 0.7
@@ -64,7 +64,7 @@ def write_crops(
         matrix = turn * spacing
         affine = from_matvec(matrix, rng.uniform(-0.5, 0.5, 3) - matrix @ (shape - 1) / 2)
         scanned = scan(scene, random_contrast(rng), affine=affine, shape=shape.tolist(), rng=rng)
-        frame = Frame.around(rng.uniform(-1.5, 1.5, 3), turn=np.eye(3), voxel_mm=CROP_MM, edge=CROP_EDGE)
+        frame = Frame.around(rng.uniform(-1.5, 1.5, 3), turn=np.eye(3), voxel_mm=CROP_MM, shape=CROP_SHAPE)
         share = shares(scene, affine=frame.affine, shape=frame.shape)
         name = f"crop{index:05d}"
         images = {"t1": frame.cut(nib.Nifti1Image(scanned, affine)), Column.MASK.value: as_mask(share)}

@@ -6,20 +6,15 @@ import numpy as np
 from nibabel.affines import apply_affine
 from scipy.ndimage import binary_dilation
 
-from mtseg.data.synthetic_heads import CENTRE_MM
 from mtseg.volumetry.scans.locate import Located
 from mtseg.volumetry.scans.measure import probabilities_of
-from mtseg.volumetry.scans.segment import FOUND_MM3, SIDES, Found, centroid
+from mtseg.volumetry.scans.segment import Found, centroid
+from mtseg.volumetry.scans.structures import SIDES, Structure
 
-HCP_MM3 = {"left": (8.00, 25.33), "right": (7.58, 26.00)}
-"""0.5th and 99.5th percentile of the volumes of 1,001 healthy adults aged 22 to 37 (HCP S1200 derivative of Kim and Xu,
-means 16.7 and 17.7, standard deviations 3.4 and 3.7)."""
 FARTHEST_MM = 7.0
-"""From where the template has them; an affine leaves about 2 mm."""
-COARSE_MM = 1.3
-"""Longest edge of a voxel: a habenula is about 3 mm thick."""
+"""From where the template has it; an affine leaves about 2 mm."""
 LEAST_CONTRAST = 1.0
-"""Difference between a habenula and the thalamus beside it, in standard deviations of the latter."""
+"""Difference between a structure and the brighter half of what surrounds it, in standard deviations of the latter."""
 _SHELL_VOXELS = (3, 6)
 
 
@@ -36,41 +31,51 @@ class Flag(StrEnum):
     COARSE = "coarse_voxels"
 
 
-def flags_of(found: Found, located: Located, *, volumes_mm3: dict[str, float], voxel_mm: np.ndarray) -> list[Flag]:
+def flags_of(
+    found: dict[str, Found],
+    located: Located,
+    *,
+    structure: Structure,
+    volumes_mm3: dict[str, float],
+    voxel_mm: np.ndarray,
+) -> list[Flag]:
     """List what may be wrong.
 
     Args:
-        found: What the network says.
+        found: What the network says of each side.
         located: Where things were expected.
+        structure: What was looked for.
         volumes_mm3: Recommended volume of each side.
         voxel_mm: Edges of the scan's voxels.
     """
     flags = []
-    there = {side: volumes_mm3[side] >= FOUND_MM3 for side in SIDES}
-    if not any(there.values()):
+    there = [side for side in SIDES if volumes_mm3[side] >= structure.found_mm3]
+    if not there:
         flags.append(Flag.NOT_FOUND)
-    elif not there["left"]:
+    elif "left" not in there:
         flags.append(Flag.LEFT_MISSING)
-    elif not there["right"]:
+    elif "right" not in there:
         flags.append(Flag.RIGHT_MISSING)
-    sides = [part for part, name in zip(probabilities_of(found), SIDES, strict=True) if there[name]]
-    if any(_at_border(part) for part in sides):
+    whole = {side: probabilities_of(found[side]).sum(axis=0) for side in there}
+    if any(_at_border(whole[side]) for side in there):
         flags.append(Flag.AT_BORDER)
-    if sides and _displacement_mm(sides, found, located) > FARTHEST_MM:
+    places = dict(zip(SIDES, structure.centres_mm, strict=True))
+    if any(_displacement_mm(whole[side], found[side], located.place(places[side])) > FARTHEST_MM for side in there):
         flags.append(Flag.DISPLACED)
-    if any(there[side] and not low <= volumes_mm3[side] <= high for side, (low, high) in HCP_MM3.items()):
+    plausible = dict(zip(SIDES, structure.plausible_mm3, strict=True))
+    if any(not plausible[side][0] <= volumes_mm3[side] <= plausible[side][1] for side in there):
         flags.append(Flag.IMPLAUSIBLE)
-    if any(contrast(part, found.image) < LEAST_CONTRAST for part in sides):
+    if any(structure.sign * contrast(whole[side], found[side].image) < LEAST_CONTRAST for side in there):
         flags.append(Flag.LOW_CONTRAST)
-    if voxel_mm.max() > COARSE_MM:
+    if voxel_mm.max() > structure.coarse_mm:
         flags.append(Flag.COARSE)
     return flags
 
 
 def contrast(probabilities: np.ndarray, image: np.ndarray) -> float:
-    """Habenula against thalamus, in standard deviations of the latter.
+    """One side against the brighter half of a shell round it, in standard deviations of the latter.
 
-    The thalamus is the brighter half of a shell round the habenula: the darker one is fluid.
+    Round a habenula that is the thalamus, and the darker half is fluid; round a hippocampus it is white matter.
 
     Args:
         probabilities: (X, Y, Z) of one side.
@@ -81,8 +86,8 @@ def contrast(probabilities: np.ndarray, image: np.ndarray) -> float:
         return 0.0
     inner, outer = (binary_dilation(core, iterations=n) for n in _SHELL_VOXELS)
     shell = image[outer & ~inner]
-    thalamus = shell[shell >= np.median(shell)]
-    return float((image[core].mean() - np.median(thalamus)) / max(float(thalamus.std()), 1e-8))
+    bright = shell[shell >= np.median(shell)]
+    return float((image[core].mean() - np.median(bright)) / max(float(bright.std()), 1e-8))
 
 
 def _at_border(probabilities: np.ndarray) -> bool:
@@ -90,6 +95,5 @@ def _at_border(probabilities: np.ndarray) -> bool:
     return bool((probabilities >= 0.5).sum() > (inside >= 0.5).sum())
 
 
-def _displacement_mm(sides: list[np.ndarray], found: Found, located: Located) -> float:
-    middle = np.mean([centroid(part) for part in sides], axis=0)
-    return float(np.linalg.norm(apply_affine(found.frame.affine, middle) - located.place(CENTRE_MM)))
+def _displacement_mm(probabilities: np.ndarray, found: Found, expected: np.ndarray) -> float:
+    return float(np.linalg.norm(apply_affine(found.frame.affine, centroid(probabilities)) - expected))

@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.affines import apply_affine, from_matvec
 from nilearn.datasets import load_mni152_brain_mask, load_mni152_template
+from numpy.typing import ArrayLike
 from scipy.linalg import expm, polar
 from scipy.ndimage import binary_dilation, map_coordinates
 from scipy.optimize import OptimizeResult, minimize
@@ -59,9 +60,9 @@ class Located:
         """The rotation in `from_mni`, (3, 3)."""
         return polar(self.from_mni[:3, :3])[0]
 
-    def place(self, mni_mm: np.ndarray) -> np.ndarray:
+    def place(self, mni_mm: ArrayLike) -> np.ndarray:
         """A place of MNI space in the head's world, mm."""
-        return apply_affine(self.from_mni, mni_mm)
+        return apply_affine(self.from_mni, np.asarray(mni_mm))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from scipy import stats
 from scipy.ndimage import zoom
 from skimage.measure import label
 
-from mtseg.volumetry.scans.segment import SIDES, Found
+from mtseg.volumetry.scans.segment import Found
+from mtseg.volumetry.scans.structures import SIDES, Structure
 
 FINE = 3
 """Along each axis a voxel of the crop is divided into so many, to measure what the surface cuts off of it."""
@@ -19,42 +20,60 @@ SURE = 0.95
 
 
 def probabilities_of(found: Found) -> np.ndarray:
-    """(2, edge, edge, edge), each side without islands: only what hangs together with its largest part."""
-    return np.stack([_largest_part(side) for side in found.probabilities])
+    """(K, X, Y, Z) of the parts without islands: only what hangs together with the side's largest piece."""
+    parts = found.probabilities
+    return np.where(_largest_piece(parts.sum(axis=0)) > 0, parts, 0)
 
 
-def native_masks(found: Found, t1: nib.Nifti1Image, *, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+def native_masks(found: dict[str, Found], t1: nib.Nifti1Image, *, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     """Bring both sides to the scan's own grid.
 
     Returns:
-        (X, Y, Z) uint8, 1 left and 2 right; and (X, Y, Z, 2) float32 probabilities, the mean over each voxel.
+        (X, Y, Z) uint8, the index of `Structure.labels` plus 1; and (X, Y, Z, labels) float32 probabilities, the mean
+        over each voxel. A voxel belongs to a side where its parts together reach the threshold, and there to the
+        likeliest of them.
     """
-    own = [found.frame.back(side, t1.affine, t1.shape, samples=NATIVE_SAMPLES) for side in probabilities_of(found)]
-    probabilities = np.stack(own, axis=-1)
-    mask = np.where(probabilities.max(axis=-1) >= threshold, probabilities.argmax(axis=-1) + 1, 0)
+    probabilities = np.stack(
+        [
+            found[side].frame.back(part, t1.affine, t1.shape, samples=NATIVE_SAMPLES)
+            for side in SIDES
+            for part in probabilities_of(found[side])
+        ],
+        axis=-1,
+    )
+    sides = probabilities.reshape(*t1.shape, len(SIDES), -1).sum(axis=-1)
+    mask = np.where(sides.max(axis=-1) >= threshold, probabilities.argmax(axis=-1) + 1, 0)
     return mask.astype(np.uint8), probabilities
 
 
-def volumes(found: Found, mask: np.ndarray, *, native_mm3: float, threshold: float) -> dict[str, Any]:
+def volumes(
+    found: dict[str, Found], mask: np.ndarray, *, structure: Structure, native_mm3: float, threshold: float
+) -> dict[str, Any]:
     """Measure both sides.
 
     Args:
         found: What the network says.
         mask: See `native_masks`.
+        structure: What was found.
         native_mm3: Of a voxel of the mask.
-        threshold: Probability from which a place belongs to a habenula.
+        threshold: Probability from which a place belongs to the structure.
 
     Returns:
         mm³, for left, right and total each: without suffix the recommended one, of the space within the surface on
         which the probability is the threshold (partial voxels count by their part); `_probability`, their sum;
-        `_hard`, voxels of the mask; `_low` and `_high`, between which 95 % of such looks lie; and the asymmetry.
+        `_hard`, voxels of the mask; `_low` and `_high`, between which 95 % of such looks lie; and the asymmetry. Of
+        each part the recommended one.
     """
-    probabilities = probabilities_of(found)
     row: dict[str, Any] = {}
-    within = _with_total([_within(side, found, threshold) for side in probabilities])
-    summed = _with_total(probabilities.sum(axis=(1, 2, 3)) * found.voxel_mm3)
-    hard = _with_total([np.count_nonzero(mask == value) * native_mm3 for value in (1, 2)])
-    looks = [_with_total([_within(_largest_part(side), found, threshold) for side in look]) for look in found.looks]
+    parts = {side: probabilities_of(found[side]) for side in SIDES}
+    values = dict(zip(SIDES, np.split(np.arange(len(structure.labels)) + 1, len(SIDES)), strict=True))
+    within = _with_total(_within(parts[side].sum(axis=0), found[side], threshold) for side in SIDES)
+    summed = _with_total(parts[side].sum() * found[side].voxel_mm3 for side in SIDES)
+    hard = _with_total(np.count_nonzero(np.isin(mask, values[side])) * native_mm3 for side in SIDES)
+    looks = [
+        _with_total(_within(_largest_piece(found[side].looks[n].sum(axis=0)), found[side], threshold) for side in SIDES)
+        for n in range(len(found[SIDES[0]].looks))
+    ]
     reach = (stats.t.ppf((1 + SURE) / 2, len(looks) - 1) * np.std(looks, axis=0, ddof=1)).tolist()
     for index, name in enumerate((*SIDES, "total")):
         mm3 = within[index]
@@ -67,6 +86,9 @@ def volumes(found: Found, mask: np.ndarray, *, native_mm3: float, threshold: flo
         }
     left, right, _ = within
     row["asymmetry"] = (left - right) / ((left + right) / 2) if left + right else None
+    for side in SIDES:
+        for name, part in zip(structure.parts, parts[side], strict=False):
+            row[f"{side}_{name}_mm3"] = _within(part, found[side], threshold)
     return row
 
 
@@ -84,9 +106,9 @@ def _within(probabilities: np.ndarray, found: Found, threshold: float) -> float:
     return float(np.count_nonzero(fine >= threshold)) * found.voxel_mm3 / FINE**3
 
 
-def _largest_part(probabilities: np.ndarray) -> np.ndarray:
-    parts = label(probabilities > 0.1)
-    sizes = np.bincount(parts.ravel(), weights=probabilities.ravel())
+def _largest_piece(probabilities: np.ndarray) -> np.ndarray:
+    pieces = label(probabilities > 0.1)
+    sizes = np.bincount(pieces.ravel(), weights=probabilities.ravel())
     if len(sizes) < 2:
         return np.zeros_like(probabilities)
-    return np.where(parts == 1 + sizes[1:].argmax(), probabilities, 0)
+    return np.where(pieces == 1 + sizes[1:].argmax(), probabilities, 0)

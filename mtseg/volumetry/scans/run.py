@@ -1,4 +1,4 @@
-"""Habenula volumes of many scans: one after the other or on a cluster, continued where it stopped."""
+"""Volumes of a structure in many scans: one after the other or on a cluster, continued where it stopped."""
 
 import hashlib
 import json
@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
-import numpy as np
 import pandas as pd
 from nibabel.affines import voxel_sizes
 
@@ -28,20 +26,10 @@ from mtseg.volumetry.scans.locate import locate
 from mtseg.volumetry.scans.measure import native_masks, volumes
 from mtseg.volumetry.scans.networks import segmenter
 from mtseg.volumetry.scans.picture import draw
-from mtseg.volumetry.scans.segment import BUNDLE, SIDES, segment
+from mtseg.volumetry.scans.segment import segment
+from mtseg.volumetry.scans.structures import SIDES, Structure
 
-CAUTION = (
-    "The shipped weights were trained on synthetic heads only. They are not validated on hand-drawn labels. "
-    "Research only; not a medical device."
-)
-TABLE = "habenula.tsv"
 THRESHOLD = 0.5
-_DESCRIPTION = {
-    "Name": "Habenula masks and volumes",
-    "BIDSVersion": "1.10.0",
-    "DatasetType": "derivative",
-    "GeneratedBy": [{"Name": "mtseg", "Description": f"mtseg volumes habenula. {CAUTION}"}],
-}
 _SIGNIFICANT = 5
 
 logger = logging.getLogger("mtseg")
@@ -49,28 +37,31 @@ logger = logging.getLogger("mtseg")
 
 @dataclass(frozen=True)
 class Task:
-    """One scan, where its results go, and by which threshold.
+    """One scan, what to measure, where its results go, and by which threshold.
 
     Attributes:
+        structure: What to measure.
         source: The scan.
         out: Folder of all results.
-        threshold: Probability from which a place is habenula.
+        threshold: Probability from which a place belongs to the structure.
         made_with: What else decides the results; results of something else are made anew.
     """
 
+    structure: Structure
     source: Source
     out: Path
     threshold: float
     made_with: str
 
-    def file(self, suffix: str) -> Path:
+    def file(self, ending: str, *, space: str = "") -> Path:
         """Path of one of the results."""
-        return self.out / self.source.folder / f"{self.source.name}_{suffix}"
+        name = f"{self.source.name}_{space}label-{self.structure.name}_{ending}"
+        return self.out / self.source.folder / name
 
     @property
     def row_file(self) -> Path:
         """Where the row of the table waits for the others; the last thing that is written of a scan."""
-        return self.file("label-habenula_volumes.json")
+        return self.file("volumes.json")
 
     def done(self) -> dict[str, Any] | None:
         """The row, if the scan was measured with the same settings."""
@@ -80,18 +71,20 @@ class Task:
         return row["row"] if row["made_with"] == self.made_with and row["source"] == str(self.source.path) else None
 
 
-def measure_habenulae(
+def measure_structure(
+    structure: Structure,
     inputs: Sequence[str | os.PathLike],
     *,
     out: str | os.PathLike,
     profile: str | os.PathLike | None = None,
     cluster: str | None = None,
 ) -> pd.DataFrame:
-    """Measure both habenulae in every scan; a second call does only what is missing.
+    """Measure a structure on both sides in every scan; a second call does only what is missing.
 
     Args:
+        structure: What to measure.
         inputs: See `sources_of`.
-        out: Folder for masks, probabilities, pictures (BIDS derivatives), `habenula.tsv` and `run.json`.
+        out: Folder for masks, probabilities, pictures (BIDS derivatives), `<structure>.tsv` and `run.json`.
         profile: JSON of `mtseg volumes calibrate`: its `threshold` is used.
         cluster: See `mtseg.cluster.run_all`.
 
@@ -106,12 +99,17 @@ def measure_habenulae(
     out = Path(out).absolute()
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is no folder. Choose another one (--out)")
-    weights = hashlib.sha256(segmenter(BUNDLE).weights.read_bytes()).hexdigest()[:12]
-    tasks = [Task(source, out, threshold, f"{weights}, threshold {threshold:g}") for source in sources]
+    weights = hashlib.sha256(segmenter(structure.bundle).weights.read_bytes()).hexdigest()[:12]
+    tasks = [Task(structure, source, out, threshold, f"{weights}, threshold {threshold:g}") for source in sources]
+    command = f"volumes {structure.name}"
     with alone_in(out):
+        write_table(
+            pd.DataFrame(enumerate(structure.labels, 1), columns=["index", "name"]),
+            out / f"label-{structure.name}_dseg.tsv",
+        )
         with replacing(out / "dataset_description.json") as temporary:
-            temporary.write_text(json.dumps(_DESCRIPTION, indent=2) + "\n")
-        facts = {"command": "volumes habenula", "caution": CAUTION, "weights": weights, "threshold": threshold}
+            temporary.write_text(json.dumps(_description(structure, command), indent=2) + "\n")
+        facts = {"command": command, "caution": structure.caution, "weights": weights, "threshold": threshold}
         write_run(out, **facts, inputs=[str(path) for path in inputs], scans=len(tasks))
         rows = {task.source.name: row for task in tasks if (row := task.done()) is not None}
         todo = [task for task in tasks if task.source.name not in rows]
@@ -121,8 +119,17 @@ def measure_habenulae(
             rows[row["scan"]] = row
             logger.info("%d/%d %s", len(rows), len(tasks), _line(row))
         table = pd.DataFrame([rows[task.source.name] for task in tasks])
-        write_table(table, out / TABLE)
+        write_table(table, out / f"{structure.name}.tsv")
     return table
+
+
+def _description(structure: Structure, command: str) -> dict[str, Any]:
+    return {
+        "Name": f"Masks and volumes: {structure.name}",
+        "BIDSVersion": "1.10.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "mtseg", "Description": f"mtseg {command}. {structure.caution}"}],
+    }
 
 
 def read_threshold(profile: str | os.PathLike) -> float:
@@ -152,20 +159,22 @@ def measure(task: Task) -> dict[str, Any]:
         return _failed(task, traceback.format_exc().strip().splitlines()[-1])
     row["seconds"] = round(time.monotonic() - began, 2)
     with replacing(task.row_file) as temporary:
-        facts = {"made_with": task.made_with, "source": str(task.source.path), "caution": CAUTION, "row": row}
+        source, caution = str(task.source.path), task.structure.caution
+        facts = {"made_with": task.made_with, "source": source, "caution": caution, "row": row}
         temporary.write_text(json.dumps(facts, indent=2) + "\n")
     return row
 
 
 def _measure(task: Task) -> dict[str, Any]:
+    structure, threshold = task.structure, task.threshold
     t1 = read_scan(task.source)
     located = locate(t1)
-    found = segment(t1, located)
-    mask, probabilities = native_masks(found, t1, threshold=task.threshold)
+    found = segment(t1, located, structure)
+    mask, probabilities = native_masks(found, t1, threshold=threshold)
     edges = voxel_sizes(t1.affine)
-    measured = volumes(found, mask, native_mm3=float(edges.prod()), threshold=task.threshold)
+    measured = volumes(found, mask, structure=structure, native_mm3=float(edges.prod()), threshold=threshold)
     sides = {side: measured[f"{side}_mm3"] for side in SIDES}
-    flags = flags_of(found, located, volumes_mm3=sides, voxel_mm=edges)
+    flags = flags_of(found, located, structure=structure, volumes_mm3=sides, voxel_mm=edges)
     if Flag.NOT_FOUND in flags:
         measured = dict.fromkeys(measured)
     total = measured["total_mm3"]
@@ -176,25 +185,19 @@ def _measure(task: Task) -> dict[str, Any]:
         "icv_mm3": round(located.icv_mm3),
         "total_to_icv": None if total is None else float(f"{total / located.icv_mm3:.{_SIGNIFICANT}g}"),
         "voxel_mm": " x ".join(f"{mm:.3g}" for mm in edges),
-        "threshold": task.threshold,
+        "threshold": threshold,
         "flags": ";".join(flags) or None,
         "error": None,
     }
-    _write(task, t1, mask, probabilities)
+    for voxels, kind in ((mask, "dseg"), (probabilities, "probseg")):
+        meta = {"original_affine": t1.affine, "filename_or_obj": str(task.source.path)}
+        save_like(voxels, meta, task.file(f"{kind}.nii.gz", space="space-orig_"))
     title = f"{task.source.name}: " + (
-        "not found" if total is None else f"left {sides['left']:.1f}, right {sides['right']:.1f} mm³"
+        "not found" if total is None else f"left {sides['left']:.4g}, right {sides['right']:.4g} mm³"
     )
     suffix = f" [{', '.join(flags)}]" if flags else ""
-    draw(task.file("label-habenula_qc.png"), found=found, t1=t1, threshold=task.threshold, title=title + suffix)
+    draw(task.file("qc.png"), found=found, structure=structure, t1=t1, threshold=threshold, title=title + suffix)
     return row
-
-
-def _write(task: Task, t1: nib.Nifti1Image, mask: np.ndarray, probabilities: np.ndarray) -> None:
-    meta = {"original_affine": t1.affine, "filename_or_obj": str(task.source.path)}
-    save_like(mask, meta, task.file("space-orig_label-habenula_dseg.nii.gz"))
-    save_like(probabilities, meta, task.file("space-orig_label-habenula_probseg.nii.gz"))
-    labels = pd.DataFrame({"index": [1, 2], "name": [f"habenula_{side}" for side in SIDES]})
-    write_table(labels, task.out / "label-habenula_dseg.tsv")
 
 
 def _begin(task: Task) -> dict[str, Any]:
@@ -209,5 +212,5 @@ def _failed(task: Task, reason: str) -> dict[str, Any]:
 def _line(row: dict[str, Any]) -> str:
     if row["error"]:
         return f"{row['scan']}: {row['error']}"
-    found = "not found" if row["total_mm3"] is None else f"{row['left_mm3']:.1f} + {row['right_mm3']:.1f} mm³"
+    found = "not found" if row["total_mm3"] is None else f"{row['left_mm3']:.4g} + {row['right_mm3']:.4g} mm³"
     return f"{row['scan']}: {found}{' [' + row['flags'] + ']' if row['flags'] else ''}"

@@ -1,4 +1,4 @@
-"""Both habenulae in a head: an upright crop round them, looked at several times, slightly moved and turned."""
+"""A structure in a head: an upright crop round it, looked at several times, slightly moved and turned."""
 
 from dataclasses import dataclass
 
@@ -8,30 +8,25 @@ from nibabel.affines import apply_affine
 from scipy.spatial.transform import Rotation
 
 from mtseg.data.crops import Frame
-from mtseg.data.synthetic_heads import CENTRE_MM, CROP_EDGE
 from mtseg.volumetry.scans.locate import Located
 from mtseg.volumetry.scans.networks import segmenter
+from mtseg.volumetry.scans.structures import Structure
 
-BUNDLE = "habenula_t1"
-SIDES = ("left", "right")
-"""Order of the network's structures."""
-LOOKS = (((0.0, 0.0, 0.0), 0.0), ((0.35, -0.35, 0.35), 4.0), ((-0.35, 0.35, 0.0), -4.0), ((0.0, -0.35, -0.35), 8.0))
-"""Shift, mm, and turn round each axis, degrees, of the crop each time; each is also looked at in the mirror."""
+LOOKS = (((0.0, 0.0, 0.0), 0.0), ((0.5, -0.5, 0.5), 4.0), ((-0.5, 0.5, 0.0), -4.0), ((0.0, -0.5, -0.5), 8.0))
+"""Shift, voxels, and turn round each axis, degrees, of the crop each time; each is also looked at in the mirror."""
 NEAR_MM = 2.0
-"""A crop whose middle is further from the habenulae is cut once more, round them."""
-FOUND_MM3 = 2.0
-"""Less, in probabilities, is no habenula; the smallest of 1,001 young adults has 4.6 mm³."""
+"""A crop whose middle is further from what it shows is cut once more, round it."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What the network says.
+    """What the network says of one side.
 
     Attributes:
         frame: The crop's grid in the head.
-        image: (edge, edge, edge) intensities of the crop.
-        looks: (n, 2, edge, edge, edge) float32 probabilities of left and right, on the frame's grid, once for each of
-            `LOOKS`.
+        image: (X, Y, Z) intensities of the crop.
+        looks: (n, K, X, Y, Z) float32 probabilities of its K parts on the frame's grid, once for each of `LOOKS`; a
+            side of which no parts are told apart has one.
     """
 
     frame: Frame
@@ -40,7 +35,7 @@ class Found:
 
     @property
     def probabilities(self) -> np.ndarray:
-        """(2, edge, edge, edge): their mean over the looks."""
+        """(K, X, Y, Z): their mean over the looks."""
         return self.looks.mean(axis=0)
 
     @property
@@ -49,23 +44,39 @@ class Found:
         return float(abs(np.linalg.det(self.frame.affine[:3, :3])))
 
 
-def segment(t1: nib.Nifti1Image, located: Located) -> Found:
-    """Find both habenulae.
+def segment(t1: nib.Nifti1Image, located: Located, structure: Structure) -> dict[str, Found]:
+    """Find a structure on both sides.
 
     Args:
         t1: (X, Y, Z), any orientation.
         located: The head in terms of MNI space.
+        structure: What to find.
+
+    Returns:
+        By side.
     """
-    find = segmenter(BUNDLE)
+    found = {}
+    for sides, centre_mm in structure.crops:
+        frame, looks = _look(t1, located, structure, centre_mm)
+        image = frame.cut(t1)
+        for side, own in zip(sides, np.split(looks, len(sides), axis=1), strict=True):
+            found[side] = Found(frame, image, own)
+    return found
+
+
+def _look(
+    t1: nib.Nifti1Image, located: Located, structure: Structure, centre_mm: np.ndarray
+) -> tuple[Frame, np.ndarray]:
+    find = segmenter(structure.bundle)
     voxel_mm = find.spacing[0]
 
     def frame_at(centre: np.ndarray, turn: np.ndarray) -> Frame:
-        return Frame.around(centre, turn=turn, voxel_mm=voxel_mm, edge=CROP_EDGE)
+        return Frame.around(centre, turn=turn, voxel_mm=voxel_mm, shape=structure.crop_shape)
 
-    centre, turn = located.place(CENTRE_MM), located.turn
+    centre, turn = located.place(centre_mm), located.turn
     for _ in range(2):
         frame = frame_at(centre, turn)
-        seen = _middle(find(frame.cut(t1))[1:], frame)
+        seen = _middle(find(frame.cut(t1))[1:], frame, structure)
         if seen is None or np.linalg.norm(seen - centre) < NEAR_MM:
             break
         centre = seen
@@ -73,15 +84,17 @@ def segment(t1: nib.Nifti1Image, located: Located) -> Found:
     looks = []
     for shift, degrees in LOOKS:
         own = turn @ Rotation.from_euler("xyz", [degrees] * 3, degrees=True).as_matrix()
-        askew = frame_at(centre + turn @ shift, own)
+        askew = frame_at(centre + turn @ shift * voxel_mm, own)
         answers = find(askew.cut(t1), mirror=True)[1:]
         looks.append([askew.back(answer, frame.affine, frame.shape) for answer in answers])
-    return Found(frame, frame.cut(t1), np.array(looks, np.float32))
+    return frame, np.array(looks, np.float32)
 
 
-def _middle(probabilities: np.ndarray, frame: Frame) -> np.ndarray | None:
-    """Midpoint between what was found, in the head's world, mm; None where there is nothing."""
-    places = [centroid(side) for side in probabilities if side.sum() * np.linalg.det(frame.affine[:3, :3]) > FOUND_MM3]
+def _middle(probabilities: np.ndarray, frame: Frame, structure: Structure) -> np.ndarray | None:
+    """Midpoint between the sides that were found, in the head's world, mm; None where there is nothing."""
+    sides = [probabilities[:1], probabilities[1:]] if structure.one_crop else [probabilities]
+    voxel_mm3 = np.linalg.det(frame.affine[:3, :3])
+    places = [centroid(side.sum(axis=0)) for side in sides if side.sum() * voxel_mm3 > structure.found_mm3]
     return apply_affine(frame.affine, np.mean(places, axis=0)) if places else None
 
 

@@ -13,8 +13,8 @@ from mtseg.data import read_cohort, write_cohort
 from mtseg.data.crops import Frame
 from mtseg.data.synthetic_heads import (
     CENTRE_MM,
-    CROP_EDGE,
     CROP_MM,
+    CROP_SHAPE,
     Anatomy,
     anatomy_of,
     people_in,
@@ -110,7 +110,7 @@ def _cut(t1_file: Path, mask_file: Path, stem: Path) -> dict[str, str]:
     """Write one crop and its mask, and give their paths."""
     t1, labels = (read_scan(Source(file.name, file)) for file in (t1_file, mask_file))
     located = locate(t1)
-    frame = Frame.around(located.place(CENTRE_MM), turn=located.turn, voxel_mm=CROP_MM, edge=CROP_EDGE)
+    frame = Frame.around(located.place(CENTRE_MM), turn=located.turn, voxel_mm=CROP_MM, shape=CROP_SHAPE)
     values = np.unique(labels.get_fdata(dtype=np.float32).round())
     shares = np.stack([_share(labels, value, frame) for value in values])  # each value's share, not the nearest voxel
     mask = values[shares.argmax(axis=0)].astype(np.uint8)

@@ -7,14 +7,15 @@ import pytest
 from mtseg.volumetry.scans.flags import Flag, flags_of
 from mtseg.volumetry.scans.locate import Located
 from mtseg.volumetry.scans.measure import volumes
+from mtseg.volumetry.scans.structures import HABENULA, SIDES
 
 NO_MASK = np.zeros(0, np.uint8)
 
 
 def flags(found, located, voxel_mm=1.0):
-    row = volumes(found, NO_MASK, native_mm3=1.0, threshold=0.5)
-    sides = {side: row[f"{side}_mm3"] for side in ("left", "right")}
-    return flags_of(found, located, volumes_mm3=sides, voxel_mm=np.full(3, voxel_mm))
+    row = volumes(found, NO_MASK, structure=HABENULA, native_mm3=1.0, threshold=0.5)
+    sides = {side: row[f"{side}_mm3"] for side in SIDES}
+    return flags_of(found, located, structure=HABENULA, volumes_mm3=sides, voxel_mm=np.full(3, voxel_mm))
 
 
 def test_none_without_cause(make_found, located):
@@ -27,8 +28,8 @@ def test_none_without_cause(make_found, located):
 )
 def test_missing(make_found, located, radii, flag):
     found = make_found(radii)
-    for side, radius in enumerate(radii):
-        found.looks[:, side] *= radius > 0
+    for side, radius in zip(SIDES, radii, strict=True):
+        found[side].looks[:] *= radius > 0
     assert flags(found, located) == [flag]
 
 
@@ -52,5 +53,6 @@ def test_at_the_border(make_found, located):
 
 def test_low_contrast(make_found, located):
     found = make_found()
-    found.image[:] = 100 + np.random.default_rng(0).normal(0, 3, found.image.shape)
+    image = found["left"].image  # the same for both
+    image[:] = 100 + np.random.default_rng(0).normal(0, 3, image.shape)
     assert flags(found, located) == [Flag.LOW_CONTRAST]

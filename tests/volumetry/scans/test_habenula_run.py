@@ -8,7 +8,7 @@ import pytest
 
 from mtseg.errors import InputError
 from mtseg.files import read_table
-from mtseg.volumetry.scans import measure_habenulae, run
+from mtseg.volumetry.scans import HABENULA, measure_structure, run
 
 
 class Weights:
@@ -23,7 +23,7 @@ def study(tmp_path, monkeypatch, make_found, located, blank):
     """A BIDS folder with two good scans and a damaged one; how often a scan was looked at is counted."""
     seen = []
 
-    def segment(t1, where):
+    def segment(t1, where, structure):
         seen.append(t1)
         return make_found((1.5, 1.6), wobble_mm=0.05)
 
@@ -42,7 +42,7 @@ def study(tmp_path, monkeypatch, make_found, located, blank):
 
 def test_the_results(study):
     folder, out, _ = study
-    measure_habenulae([folder], out=out)
+    measure_structure(HABENULA, [folder], out=out)
     table = read_table(out / "habenula.tsv")
     assert table["participant_id"].tolist() == ["sub-01", "sub-02", "sub-03"]
     assert table["scan"].tolist() == ["sub-01", "sub-02_ses-a", "sub-03"]
@@ -73,10 +73,10 @@ def test_the_results(study):
 
 def test_a_second_call_does_what_is_missing(study, blank):
     folder, out, seen = study
-    first = measure_habenulae([folder], out=out)
+    first = measure_structure(HABENULA, [folder], out=out)
     nib.save(nib.Nifti1Image(np.eye(41, dtype=np.float32)[:, None] + np.ones((41, 41, 41), np.float32), blank.affine),
              folder / "sub-03" / "anat" / "sub-03_T1w.nii.gz")  # fmt: skip
-    second = measure_habenulae([folder], out=out)
+    second = measure_structure(HABENULA, [folder], out=out)
     assert len(seen) == 3 and second["error"].isna().all()
     assert second.loc[:1, "total_mm3"].tolist() == first.loc[:1, "total_mm3"].tolist()
 
@@ -84,8 +84,8 @@ def test_a_second_call_does_what_is_missing(study, blank):
 def test_another_threshold_measures_anew(study, tmp_path):
     folder, out, seen = study
     (tmp_path / "profile.json").write_text('{"threshold": 0.3}')
-    first = measure_habenulae([folder], out=out)
-    second = measure_habenulae([folder], out=out, profile=tmp_path / "profile.json")
+    first = measure_structure(HABENULA, [folder], out=out)
+    second = measure_structure(HABENULA, [folder], out=out, profile=tmp_path / "profile.json")
     assert len(seen) == 4 and second["threshold"][0] == 0.3
     assert second["total_mm3"][0] > first["total_mm3"][0]
 
@@ -95,26 +95,27 @@ def test_what_is_no_profile(study, tmp_path, text):
     folder, out, _ = study
     (tmp_path / "profile.json").write_text(text)
     with pytest.raises(InputError, match=r"profile\.json"):
-        measure_habenulae([folder], out=out, profile=tmp_path / "profile.json")
+        measure_structure(HABENULA, [folder], out=out, profile=tmp_path / "profile.json")
     assert not out.exists()
 
 
 def test_one_scan_that_breaks_the_code_does_not_stop_the_others(study, monkeypatch):
     folder, out, _ = study
 
-    def broken(t1, where):
+    def broken(t1, where, structure):
         raise RuntimeError("no luck")
 
     monkeypatch.setattr(run, "segment", broken)
-    table = measure_habenulae([folder], out=out)
+    table = measure_structure(HABENULA, [folder], out=out)
     assert table["error"][:2].tolist() == ["RuntimeError: no luck"] * 2
 
 
 def test_nothing_found_is_no_zero(study, monkeypatch, make_found):
     folder, out, _ = study
     empty = make_found((0, 0))
-    empty.looks[:] = 0
-    monkeypatch.setattr(run, "segment", lambda t1, where: empty)
-    measure_habenulae([folder], out=out)
+    for one in empty.values():
+        one.looks[:] = 0
+    monkeypatch.setattr(run, "segment", lambda *_: empty)
+    measure_structure(HABENULA, [folder], out=out)
     row = read_table(out / "habenula.tsv").loc[0]
     assert row["flags"] == "not_found" and row[["left_mm3", "total_mm3", "asymmetry"]].isna().all()

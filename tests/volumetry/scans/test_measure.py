@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from nibabel.affines import apply_affine
 
-from mtseg.volumetry.scans.measure import native_masks, volumes
+from mtseg.volumetry.scans.measure import native_masks
+from mtseg.volumetry.scans.measure import volumes as volumes_of
+from mtseg.volumetry.scans.segment import Found
+from mtseg.volumetry.scans.structures import HABENULA, HIPPOCAMPUS
+
+
+def volumes(found, mask, *, structure=HABENULA, **options):
+    return volumes_of(found, mask, structure=structure, **options)
 
 
 def ball_mm3(radius):
@@ -54,7 +61,7 @@ def test_the_interval_is_the_spread_of_the_looks(make_found, blank):
 
 def test_islands_do_not_count(make_found, blank):
     found = make_found()
-    found.looks[:, 0, 1:4, 1:4, 1:4] = 0.9
+    found["left"].looks[:, 0, 1:4, 1:4, 1:4] = 0.9
     row = volumes(found, native_masks(found, blank, threshold=0.5)[0], native_mm3=1.0, threshold=0.5)
     clean = volumes(make_found(), native_masks(make_found(), blank, threshold=0.5)[0], native_mm3=1.0, threshold=0.5)
     assert row == clean
@@ -62,7 +69,30 @@ def test_islands_do_not_count(make_found, blank):
 
 def test_nothing_is_zero(make_found, blank):
     found = make_found((0, 0))
-    found.looks[:] = 0
+    for one in found.values():
+        one.looks[:] = 0
     mask, _ = native_masks(found, blank, threshold=0.5)
     row = volumes(found, mask, native_mm3=1.0, threshold=0.5)
     assert row["total_mm3"] == row["total_mm3_hard"] == 0 and row["asymmetry"] is None
+
+
+def test_parts_of_a_side(make_found, blank):
+    """Where a ball is cut in two, each half is a part, and together they are the side."""
+    whole = make_found((1.6, 1.8))
+    found = {}
+    for side, one in whole.items():
+        front = np.zeros(one.image.shape, bool)
+        front[:, one.image.shape[1] // 2 :] = True
+        found[side] = Found(one.frame, one.image, np.concatenate([one.looks * front, one.looks * ~front], axis=1))
+    mask, probabilities = native_masks(found, blank, threshold=0.5)
+    row = volumes(found, mask, structure=HIPPOCAMPUS, native_mm3=1.0, threshold=0.5)
+    assert probabilities.shape == (*blank.shape, 4)
+    undivided, _ = native_masks(whole, blank, threshold=0.5)
+    for values, value in (((1, 2), 1), ((3, 4), 2)):
+        np.testing.assert_array_equal(np.isin(mask, values), undivided == value)
+    for side, radius in (("left", 1.6), ("right", 1.8)):
+        parts = [row[f"{side}_{part}_mm3"] for part in ("anterior", "posterior")]
+        assert parts == pytest.approx([ball_mm3(radius) / 2] * 2, rel=0.2)
+        assert row[f"{side}_mm3"] == pytest.approx(sum(parts), rel=0.1)
+    places = [apply_affine(blank.affine, np.argwhere(mask == value)).mean(axis=0) for value in (1, 2, 3, 4)]
+    assert places[0][0] < 0 < places[2][0] and places[0][1] > places[1][1] and places[2][1] > places[3][1]

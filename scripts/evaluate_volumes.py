@@ -1,8 +1,9 @@
-"""Print how well habenula_t1 measures habenulae whose truth is known, and whether a head's place and scale matter.
+"""Print how well structures are measured whose truth is known, and whether a head's place and scale matter.
 
-python scripts/evaluate_habenula.py synthetic MASKS VOLUMES --head T1    synthetic scans, shapes of people held out
-python scripts/evaluate_habenula.py robustness T1                        one real head, moved, cut and scaled
-python scripts/evaluate_habenula.py template T1 LABELS                   a template with a label of its own
+python scripts/evaluate_volumes.py synthetic MASKS VOLUMES --head T1    synthetic scans, shapes of people held out
+python scripts/evaluate_volumes.py robustness T1                        one real head, moved, cut and scaled
+python scripts/evaluate_volumes.py labelled NAME TABLE --values L R     heads with masks (columns t1, mask) of habenula
+                                                                         or hippocampus, such as a template's own
 """
 
 import argparse
@@ -17,6 +18,7 @@ from nibabel.affines import apply_affine, from_matvec, voxel_sizes
 from nilearn.image import resample_img
 from scipy.spatial.transform import Rotation
 
+from mtseg.data import read_cohort
 from mtseg.data.synthetic_heads import (
     CENTRE_MM,
     Variety,
@@ -30,13 +32,16 @@ from mtseg.data.synthetic_heads import (
 )
 from mtseg.data.synthetic_heads.cohort import as_mask
 from mtseg.metrics.overlap import compare_masks
+from mtseg.statistics.bootstrap import estimate
 from mtseg.statistics.repeatability import repeatability
 from mtseg.volumetry.scans.inputs import Source, read_scan
 from mtseg.volumetry.scans.locate import Located, locate
 from mtseg.volumetry.scans.measure import native_masks, volumes
-from mtseg.volumetry.scans.segment import SIDES, segment
+from mtseg.volumetry.scans.segment import segment
+from mtseg.volumetry.scans.structures import HABENULA, HIPPOCAMPUS, SIDES
 from mtseg.volumetry.scans.training import HELD_OUT_EVERY
 
+STRUCTURES = {structure.name: structure for structure in (HABENULA, HIPPOCAMPUS)}
 VOXELS_MM = (0.7, 1.0, 1.2)
 SCANNED_MM = 38.0
 CLEAR = 3.0
@@ -60,10 +65,11 @@ def main() -> None:
     robustness.add_argument("--brain", type=Path, help="mask of the brain on the head's grid, to cut it out")
     robustness.add_argument("--only", help="one kind of guises, such as brain")
     robustness.set_defaults(run=evaluate_robustness)
-    template = commands.add_parser("template")
-    template.add_argument("head", type=Path)
-    template.add_argument("labels", type=Path, help="1 left, 2 right")
-    template.set_defaults(run=evaluate_template)
+    labelled = commands.add_parser("labelled")
+    labelled.add_argument("name", choices=STRUCTURES)
+    labelled.add_argument("table", help="cohort table with the columns t1 and mask")
+    labelled.add_argument("--values", type=int, nargs=2, required=True, help="of left and right in the masks")
+    labelled.set_defaults(run=evaluate_labelled)
     arguments = parser.parse_args()
     arguments.run(arguments)
 
@@ -87,9 +93,9 @@ def evaluate_synthetic(arguments: argparse.Namespace) -> None:
         clear = (contrast.white - 1) * contrast.habenula / np.hypot(contrast.noise, contrast.texture) >= CLEAR
         share = shares(scene, **grid)[::-1]  # left, right
         place = from_matvec(np.eye(3), rng.normal(0, 1.5, 3) - CENTRE_MM)  # as well as an affine finds it
-        found = segment(t1, Located(place, alike=1.0, icv_mm3=1.0))
+        found = segment(t1, Located(place, alike=1.0, icv_mm3=1.0), HABENULA)
         mask, _ = native_masks(found, t1, threshold=0.5)
-        measured = volumes(found, mask, native_mm3=voxel_mm**3, threshold=0.5)
+        measured = volumes(found, mask, structure=HABENULA, native_mm3=voxel_mm**3, threshold=0.5)
         truth = as_mask(share[::-1])
         for index, side in enumerate(SIDES):
             row = {"voxel_mm": voxel_mm, "clear": clear, "side": side, "true_mm3": share[index].sum() * voxel_mm**3}
@@ -176,9 +182,9 @@ def _resampled(image: nib.Nifti1Image, voxel_mm: float) -> nib.Nifti1Image:
 
 
 def _measure(image: nib.Nifti1Image, moved: np.ndarray) -> dict[str, float]:
-    found = segment(image, locate(image))
+    found = segment(image, locate(image), HABENULA)
     mask, _ = native_masks(found, image, threshold=0.5)
-    row = volumes(found, mask, native_mm3=float(voxel_sizes(image.affine).prod()), threshold=0.5)
+    row = volumes(found, mask, structure=HABENULA, native_mm3=float(voxel_sizes(image.affine).prod()), threshold=0.5)
     measured = {side: row[f"{side}_mm3"] for side in (*SIDES, "total")}
     for value, side in enumerate(SIDES, start=1):
         places = apply_affine(np.linalg.inv(moved) @ image.affine, np.argwhere(mask == value))
@@ -186,20 +192,36 @@ def _measure(image: nib.Nifti1Image, moved: np.ndarray) -> dict[str, float]:
     return measured
 
 
-def evaluate_template(arguments: argparse.Namespace) -> None:
-    """Centres and overlap with a template's own label."""
-    head, labels = (read_scan(Source("head", path)) for path in (arguments.head, arguments.labels))
-    found = segment(head, locate(head))
-    mask, _ = native_masks(found, head, threshold=0.5)
-    row = volumes(found, mask, native_mm3=float(voxel_sizes(head.affine).prod()), threshold=0.5)
-    for value, side in enumerate(SIDES, start=1):
-        ours, theirs = mask == value, labels.get_fdata().round() == value
-        centres = [apply_affine(head.affine, np.argwhere(one)).mean(axis=0) for one in (ours, theirs)]
-        print(
-            f"{side}: {row[f'{side}_mm3']:.1f} mm3, label {theirs.sum() * voxel_sizes(head.affine).prod():.0f} mm3, "
-            f"centres {np.linalg.norm(centres[0] - centres[1]):.2f} mm apart, "
-            f"Dice {compare_masks(ours, theirs, spacing=voxel_sizes(head.affine)).dice:.3f}"
+def evaluate_labelled(arguments: argparse.Namespace) -> None:
+    """Overlap with masks, distance of the centres, and volumes against theirs."""
+    structure = STRUCTURES[arguments.name]
+    rows = []
+    for record in read_cohort(arguments.table, sequences=("t1",)).table.to_dict("records"):
+        head, labels = (read_scan(Source(kind, Path(record[kind]))) for kind in ("t1", "mask"))
+        found = segment(head, locate(head), structure)
+        mask, _ = native_masks(found, head, threshold=0.5)
+        spacing = voxel_sizes(head.affine)
+        measured = volumes(found, mask, structure=structure, native_mm3=float(spacing.prod()), threshold=0.5)
+        sided = 1 + (mask > len(structure.labels) // 2)
+        for index, (side, value) in enumerate(zip(SIDES, arguments.values, strict=True), start=1):
+            ours, theirs = (mask > 0) & (sided == index), labels.get_fdata().round() == value
+            places = [apply_affine(head.affine, np.argwhere(one)).mean(axis=0) for one in (ours, theirs)]
+            row = {"subject": record["participant_id"], "side": side, "mm3": measured[f"{side}_mm3"]}
+            row |= {"true_mm3": theirs.sum() * spacing.prod(), "apart_mm": float(np.linalg.norm(places[0] - places[1]))}
+            rows.append(row | {"dice": compare_masks(ours, theirs, spacing=spacing).dice})
+            print(*(f"{value:.3f}" if isinstance(value, float) else value for value in rows[-1].values()), flush=True)
+    for side, part in pd.DataFrame(rows).groupby("side"):
+        dice, bias = part["dice"].to_numpy(), (part["mm3"] / part["true_mm3"] - 1).to_numpy()
+        mean = estimate(lambda i, dice=dice: dice[i].mean(axis=-1), [np.arange(len(dice))])
+        line = (
+            f"{side}, {len(part)}: Dice {mean.value:.3f} ({mean.low:.3f} to {mean.high:.3f}, smallest {dice.min():.3f})"
         )
+        line += f", centres {part['apart_mm'].median():.1f} mm apart, volume {bias.mean():+.1%} (SD {bias.std():.1%})"
+        if len(part) > 2:
+            icc = repeatability(part[["true_mm3", "mm3"]].to_numpy(float))
+            line += f", ICC(2,1) {icc['icc_2_1']:.2f}, ICC(3,1) {icc['icc_3_1']:.2f}"
+            line += f" ({icc['icc_3_1_low']:.2f} to {icc['icc_3_1_high']:.2f})"
+        print(line)
 
 
 if __name__ == "__main__":
