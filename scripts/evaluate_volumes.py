@@ -34,6 +34,7 @@ from mtseg.data.synthetic_heads.cohort import as_mask
 from mtseg.metrics.overlap import compare_masks
 from mtseg.statistics.bootstrap import estimate
 from mtseg.statistics.repeatability import repeatability
+from mtseg.statistics.summary import RESAMPLES
 from mtseg.volumetry.scans.inputs import Source, read_scan
 from mtseg.volumetry.scans.locate import Located, locate
 from mtseg.volumetry.scans.measure import native_masks, volumes
@@ -212,7 +213,7 @@ def evaluate_labelled(arguments: argparse.Namespace) -> None:
             print(*(f"{value:.3f}" if isinstance(value, float) else value for value in rows[-1].values()), flush=True)
     for side, part in pd.DataFrame(rows).groupby("side"):
         dice, bias = part["dice"].to_numpy(), (part["mm3"] / part["true_mm3"] - 1).to_numpy()
-        mean = estimate(lambda i, dice=dice: dice[i].mean(axis=-1), [np.arange(len(dice))])
+        mean = estimate(lambda i, dice=dice: dice[i].mean(axis=-1), [np.arange(len(dice))], resamples=RESAMPLES)
         line = (
             f"{side}, {len(part)}: Dice {mean.value:.3f} ({mean.low:.3f} to {mean.high:.3f}, smallest {dice.min():.3f})"
         )

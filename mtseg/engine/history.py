@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from ignite.distributed import get_rank, one_rank_only
+from ignite.distributed import all_reduce, get_rank, get_world_size, one_rank_only
 from ignite.engine import Engine, Events
 from rich import get_console
 from rich.progress import Progress, TimeElapsedColumn, TimeRemainingColumn
@@ -24,7 +24,7 @@ logger = logging.getLogger("mtseg")
 class History:
     """Write `history.tsv`, one row an epoch: loss, loss of each task, learning rate, validation scores, seconds.
 
-    Of several processes the first one writes, and the losses are those of its own share of the subjects.
+    Of several processes the first one writes; the losses are the means over all of them.
 
     Args:
         folder: Where the table goes; rows of an earlier, interrupted training are kept up to the resumed epoch.
@@ -85,13 +85,18 @@ class History:
             self.sums[name] = self.sums.get(name, 0.0) + float(value)
         self.bar.advance(self.task)
 
-    @one_rank_only()
     def finish_epoch(self, engine: Engine) -> None:
         """Write the epoch's row and say how long the rest takes."""
+        steps = engine.state.epoch_length * get_world_size()
+        self.write(engine, {name: all_reduce(total) / steps for name, total in self.sums.items()})
+
+    @one_rank_only()
+    def write(self, engine: Engine, losses: dict[str, float]) -> None:
+        """Write the epoch's row."""
         state = engine.state
         spent = time.monotonic() - self.begun
         remaining = spent / (state.epoch - self.first_epoch) * (state.max_epochs - state.epoch)
-        row = {"epoch": state.epoch} | {name: total / state.epoch_length for name, total in self.sums.items()}
+        row = {"epoch": state.epoch} | losses
         if self.validated and self.evaluator is not None:
             row |= {f"val_{name}": value for name, value in self.evaluator.state.metrics.items()}
         row |= {"lr": self.optimizer.param_groups[0]["lr"], "seconds": round(self.spent_before + spent, 1)}

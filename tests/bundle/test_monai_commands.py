@@ -54,6 +54,21 @@ def test_run_in_two_processes(overrides, tmp_path):
     assert len([*(tmp_path / "run" / "tensorboard").iterdir()]) == 1
 
 
+@pytest.mark.parametrize(("weights", "tolerance"), [({"seg": 0.0, "outcome": 1.0}, 1e-4), ({"outcome": 0.3}, 0.03)])
+def test_two_processes_learn_what_one_learns_with_batches_twice_as_large(overrides, tmp_path, weights, tolerance):
+    """Without chance in the samples; Dice alone is not quite the same, since it is taken over a batch."""
+    (tmp_path / "plain.yaml").write_text("augment: {space: null, intensity: null}\n")
+    whole = [*overrides, "--patch_size", "[20, 16, 14]", "--network_def#head_dropout", "0.0", "--epochs", "8"]
+    whole += ["--loss_weights", str(weights), "--output"]
+    one, both = f"'{CONFIGS}/train.yaml','{tmp_path}/plain.yaml'", f"'{CONFIGS}/multi_gpu_train.yaml'"
+    launch = ("torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m")
+    python(*launch, "monai.bundle", "run", "--config_file", f"[{one},{both}]", *whole, tmp_path / "two")
+    python("monai.bundle", "run", "--config_file", f"[{one}]", *whole, tmp_path / "one", "--batch_size", "4")
+    two, one = (read_table(tmp_path / name / "history.tsv")["loss"] for name in ("two", "one"))
+    assert one.iloc[-1] < 0.9 * one.iloc[0]
+    assert two.tolist() == pytest.approx(one.tolist(), rel=tolerance)
+
+
 def test_verify_metadata_without_a_network():
     arguments = ("--meta_file", f"{CONFIGS}/metadata.json", "--filepath", SCHEMA)
     assert "metadata is verified with no error" in python("monai.bundle", "verify_metadata", *arguments)

@@ -1,11 +1,13 @@
 """A picture by which a person can judge the masks in a second."""
 
 import os
+from typing import Any
 
 import matplotlib as mpl
 import nibabel as nib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from nibabel.affines import apply_affine
 from scipy.ndimage import map_coordinates
 
@@ -17,6 +19,7 @@ from mtseg.volumetry.scans.structures import SIDES, Structure
 
 COLOURS = {"left": "deepskyblue", "right": "orangered"}
 _EDGE = 105
+_WHITE: dict[str, Any] = {"color": "white", "path_effects": [withStroke(linewidth=3.0, foreground="black")]}
 _PLANES = (("axial", 2), ("coronal", 1), ("sagittal, left", 0), ("sagittal, right", 0))
 
 
@@ -71,8 +74,8 @@ def draw(
                         axes[1, column].contour(plane.T, [threshold], colors=COLOURS[side], linewidths=1.2)
             _letters(axes[1, column], across)
         bar_mm = round(structure.picture_mm / 5)
-        axes[1, 0].plot([4, 4 + bar_mm / fine_mm], [4, 4], color="white", linewidth=2)
-        axes[1, 0].text(4, 7, f"{bar_mm} mm", color="white")
+        axes[1, 0].plot([4, 4 + bar_mm / fine_mm], [4, 4], linewidth=2, **_WHITE)
+        axes[1, 0].text(4, 7, f"{bar_mm} mm", **_WHITE)
         figure.savefig(temporary, dpi=100)
 
 
@@ -95,4 +98,4 @@ def _plane(probabilities: np.ndarray, index: int, across: int, frame: Frame, fin
 def _letters(axis: mpl.axes.Axes, across: int) -> None:
     letters = ("P", "A") if across == 0 else ("L", "R")
     for letter, x in zip(letters, (0.03, 0.97), strict=True):
-        axis.text(x, 0.5, letter, color="white", transform=axis.transAxes, ha="center", va="center", weight="bold")
+        axis.text(x, 0.5, letter, transform=axis.transAxes, ha="center", va="center", weight="bold", **_WHITE)

@@ -1,0 +1,86 @@
+"""Forward pass and training step of the joint network and of the peers' networks, each as it is run there."""
+
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from multiprocessing import get_context
+from resource import RUSAGE_SELF, getrusage
+
+import torch
+from monai.losses import DiceCELoss
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.limits import ceiling
+from benchmarks.peers import CLASSES, NETWORKS, OURS
+from benchmarks.timing import DEVICE, NUMBERS, PATCH, seconds
+from mtseg.engine.memory import reuse_memory
+from mtseg.networks.convolution import FastConvolutions
+from mtseg.networks.precision import autocast
+
+SHAPES = ((7, 1, *PATCH), (1, 1, 128, 128, 128))
+
+
+def run() -> None:
+    """Print time, share of the fastest convolution, and memory; each in a process of its own."""
+    for shape in SHAPES:
+        for train in (True, False):
+            print(f"{'training step' if train else 'forward pass'}, {'x'.join(map(str, shape))}")
+            ours = None
+            for name in NETWORKS:
+                with ProcessPoolExecutor(1, get_context("spawn")) as alone:
+                    took, flop, share, gigabytes = alone.submit(measure, name, shape, train).result()
+                ours = ours or took
+                print(
+                    f"    {name}: {took * 1e3:.0f} ms, {took / ours:.2f} of {OURS}, {flop / 1e9:.0f} GFLOP, "
+                    f"{share:.2f} of the fastest convolution, {gigabytes:.2f} GB",
+                    flush=True,
+                )
+
+
+def measure(name: str, shape: tuple[int, ...], train: bool) -> tuple[float, float, float, float]:
+    """Seconds, FLOP, share of the fastest convolution in the same number format, and memory above that of a start."""
+    fastest = ceiling(NUMBERS[-1] if name == OURS or DEVICE.type == "cuda" else torch.float32)
+    if name == OURS:
+        reuse_memory()
+    network, image = NETWORKS[name]().to(DEVICE).train(train), torch.randn(shape, device=DEVICE)
+    mask = torch.randint(CLASSES, (shape[0], 1, *shape[2:]), device=DEVICE)
+    loss = DiceCELoss(to_onehot_y=True, softmax=True)
+    optimizer = torch.optim.AdamW(network.parameters())
+
+    def step() -> None:
+        with _as_run(name, train=train):
+            answer = network(image)
+            logits = answer["seg"] if isinstance(answer, dict) else answer
+        if train:
+            optimizer.zero_grad()
+            loss(logits.float(), mask).backward()
+            optimizer.step()
+
+    before = _memory()
+    took = seconds(step, at_least=8.0)
+    peak = _memory() - before
+    with torch.set_grad_enabled(train), FlopCounterMode(display=False) as counter:
+        if train:
+            step()
+        else:
+            network(image)  # what FastConvolutions call is not counted
+    flop = counter.get_total_flops()
+    return took, flop, flop / took / fastest, peak
+
+
+def _as_run(name: str, *, train: bool) -> AbstractContextManager:
+    """As the networks are run in training and prediction: nnU-Net and MONAI on a CPU in float32, all on a GPU mixed."""
+    context = ExitStack()
+    if not train:
+        context.enter_context(torch.inference_mode())
+    if DEVICE.type == "cuda" or name == OURS:
+        context.enter_context(autocast(DEVICE))
+    if name == OURS and not train:
+        context.enter_context(FastConvolutions())
+    return context
+
+
+def _memory() -> float:
+    """The most that was held so far, GB."""
+    if DEVICE.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 1e9
+    return getrusage(RUSAGE_SELF).ru_maxrss / 1e6
