@@ -7,7 +7,8 @@ python scripts/bench.py cam            maps, as a ratio to a forward and backwar
 python scripts/bench.py zncc           the similarity of 450 maps, as a ratio to the bare matrix product
 python scripts/bench.py experiment     four trainings on two workers, as a ratio to one after the other
 python scripts/bench.py ssp            one volume to eight views of Z, and making the surface once
-python scripts/bench.py habenula       both habenulae of one head of 1 mm, by stage, from a cold start
+python scripts/bench.py habenula       both habenulae of one head of 1 mm, by stage, from a cold start; with TEMPLATE,
+                                       LABEL also its registration by ANTs (extra `bench`)
 """
 
 import argparse
@@ -20,8 +21,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     modules = Path(__file__).with_name("benchmarks").glob("[!_]*.py")
     parser.add_argument("what", choices=sorted({module.stem for module in modules} - {"timing", "peers"}))
-    what = parser.parse_args().what
+    parser.add_argument("files", nargs="*", help="of the atlas")
+    arguments = parser.parse_args()
     amx = torch.cpu._is_amx_tile_supported()
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     print(f"{torch.backends.cpu.get_cpu_capability()}, AMX: {amx}, {torch.get_num_threads()} threads, {gpu}")
-    import_module(f"benchmarks.{what}").run()
+    import_module(f"benchmarks.{arguments.what}").run(*arguments.files)

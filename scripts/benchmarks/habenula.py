@@ -1,13 +1,18 @@
-"""Both habenulae of one head, by stage."""
+"""Both habenulae of one head, by stage, beside a registration of an atlas."""
 
 from resource import RUSAGE_SELF, getrusage
 from time import perf_counter
 
+import nibabel as nib
 from nilearn.datasets import load_mni152_template
 
 
-def run() -> None:
-    """Time each stage of the first head, with what is loaded once, and of a second one; and the memory in all."""
+def run(*atlas: str) -> None:
+    """Time each stage of the first head, with what is loaded once, and of a second one; and the memory in all.
+
+    Args:
+        *atlas: T1 template and label of an atlas, to bring them to the same head by ANTs's SyN as well.
+    """
     template = load_mni152_template(resolution=1)
     began = perf_counter()
     from mtseg.volumetry.scans.locate import locate
@@ -30,3 +35,16 @@ def run() -> None:
         )
         stages = {}
     print(f"memory at most {getrusage(RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB")
+    if atlas:
+        print(f"registration of the atlas: {_register(template, *atlas):.1f} s")
+
+
+def _register(head: nib.Nifti1Image, template: str, label: str) -> float:
+    import ants
+
+    fixed, moving = ants.from_nibabel(head), ants.image_read(template)
+    began = perf_counter()
+    found = ants.registration(fixed, moving, type_of_transform="SyN")
+    transforms = found["fwdtransforms"]
+    ants.apply_transforms(fixed, ants.image_read(label), transforms, interpolator="genericLabel")
+    return perf_counter() - began
