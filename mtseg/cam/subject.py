@@ -15,6 +15,7 @@ from mtseg.cam.targets import MaskTarget, Scale, Target
 from mtseg.errors import InputError
 from mtseg.keys import Task
 from mtseg.networks.padding import pad_to_multiple
+from mtseg.networks.tiles import tile_of
 from mtseg.statistics import average_members
 
 Infer = Callable[[Tensor, nn.Module], dict[str, Tensor]]
@@ -32,7 +33,7 @@ class SubjectExplainer(Inferer):
         target: What is explained.
         method: One of `METHODS`.
         layers: See `Explainer`.
-        tile: Largest size in voxels that goes through the network whole; None: any.
+        tile: Largest size in voxels that goes through the network whole; None: see `tile_of`.
         mirror: Average with the map of the image mirrored left to right (first spatial axis).
         others: Further trainings of the network; the map is then the mean of all members' normalised maps.
 
@@ -120,9 +121,9 @@ class SubjectExplainer(Inferer):
 
     def member_maps(self, image: Tensor, network: nn.Module, target: Target) -> Mapping[str, Tensor]:
         """Maps by one training of one image (1, C, *spatial) for a resolved target: layer to (1, *spatial)."""
-        if self.tile is None or all(n <= t for n, t in zip(image.shape[2:], self.tile, strict=True)):
+        size = tile_of(image.shape[2:], self.tile)
+        if size is None:
             return self._whole(image, network, target)
-        size = [min(n, t) for n, t in zip(image.shape[2:], self.tile, strict=True)]
         names: list[str] = []
         weights: list[Tensor] = []
 

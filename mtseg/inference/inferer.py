@@ -11,6 +11,7 @@ from mtseg.keys import Task
 from mtseg.networks.convolution import FastConvolutions
 from mtseg.networks.padding import pad_to_multiple
 from mtseg.networks.precision import autocast
+from mtseg.networks.tiles import tile_of
 from mtseg.tasks import Head, Kind
 
 
@@ -24,7 +25,7 @@ class JointInferer(Inferer):
 
     Args:
         heads: The network's heads.
-        tile: Largest size in voxels that goes through the network whole; None: any.
+        tile: Largest size in voxels that goes through the network whole; None: see `tile_of`.
         overlap: Overlap of neighbouring tiles, as a fraction.
         mirror: Average with the prediction on the image mirrored left to right (first spatial axis).
         swapped: Class index of each class's mirror image, see `Structures.swapped`.
@@ -67,9 +68,10 @@ class JointInferer(Inferer):
         return answers
 
     def _answer(self, image: Tensor, network: nn.Module) -> dict[str, Tensor]:
-        if self.tile is None or all(n <= t for n, t in zip(image.shape[2:], self.tile, strict=True)):
+        tile = tile_of(image.shape[2:], self.tile)  # never larger than the image: else MONAI would pad with zeros
+        if tile is None:
             return self._whole(image, network)
-        subjects = [self._tiled(subject, network, self.tile) for subject in image.split(1)]
+        subjects = [self._tiled(subject, network, tile) for subject in image.split(1)]
         return {name: torch.cat([subject[name] for subject in subjects]) for name in subjects[0]}
 
     def _whole(self, image: Tensor, network: nn.Module) -> dict[str, Tensor]:
@@ -84,7 +86,6 @@ class JointInferer(Inferer):
         return answers
 
     def _tiled(self, image: Tensor, network: nn.Module, tile: Sequence[int]) -> dict[str, Tensor]:
-        tile = [min(n, t) for n, t in zip(image.shape[2:], tile, strict=True)]  # else MONAI pads with zeros
         weights: list[Tensor] = []
         answers: dict[str, list[Tensor]] = {head.name: [] for head in self.heads}
 

@@ -111,6 +111,16 @@ def test_tiles_of_a_batch_do_not_mix():
     assert_same({name: answer[1:2] for name, answer in together.items()}, alone)
 
 
+def test_large_images_go_through_in_tiles_even_if_none_is_asked_for(monkeypatch):
+    x, whole = image(1, 2, 20, 12, 20), Stub()
+    expected = infer(whole, x)["seg"]
+    monkeypatch.setattr("mtseg.networks.tiles.LARGEST_WHOLE", 20 * 12 * 20 - 1)
+    monkeypatch.setattr("mtseg.networks.tiles.EDGE", 16)
+    network = Stub()
+    torch.testing.assert_close(infer(network, x)["seg"], expected)
+    assert {*whole.seen} == {(1, 2, 20, 12, 20)} and {*network.seen} == {(1, 2, 16, 12, 16)}
+
+
 def test_short_axes_are_not_filled_up_with_zeros():
     """An axis shorter than the tile is padded as it is everywhere else, not with what would be a voxel value."""
     x, network = image(1, 2, 20, 4, 8) * 0 + 3, Stub()
