@@ -3,6 +3,7 @@
 python scripts/bench.py limits         what the processor reaches in convolutions, products and copies
 python scripts/bench.py network        forward pass and training step of the joint network and of peers (extra `bench`)
 python scripts/bench.py sliding_window prediction of one volume of 256 x 256 x 180, beside nnU-Net's (extra `bench`)
+python scripts/bench.py predict        `mtseg predict` of a crop and of 512 x 512 x 400 voxels: time and memory
 python scripts/bench.py pipeline       samples a second, beside what training takes, TorchIO and MONAI (extra `bench`)
 python scripts/bench.py onnx           a forward pass in ONNX Runtime, as a ratio to torch, on one core
 python scripts/bench.py cam            maps, as a ratio to a forward and backward pass (extra `bench`)

@@ -81,7 +81,9 @@ class WritePredictions:
 
     def _write_mask(self, subject: str, meta: dict[str, Any], probabilities: np.ndarray) -> dict[str, Any]:
         values = np.array([0, *(self.structures.file_values(name)[0] for name in self.structures.names)])
-        mask = values[probabilities.argmax(axis=0)].astype(np.min_scalar_type(values.max()))
+        mask = np.empty(probabilities.shape[1:], np.min_scalar_type(values.max()))
+        for plane, voxels in enumerate(probabilities.swapaxes(0, 1)):  # all at once: 16 bytes a voxel more
+            mask[plane] = values[voxels.argmax(axis=0)]
         file = f"{subject}_mask.nii.gz"
         save_like(mask, meta, self.folder / file)
         if self.probabilities:
