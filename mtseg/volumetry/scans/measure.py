@@ -87,7 +87,7 @@ def volumes(
     left, right, _ = within
     row["asymmetry"] = (left - right) / ((left + right) / 2) if left + right else None
     for side in SIDES:
-        for name, part in zip(structure.parts, parts[side], strict=False):
+        for name, part in zip(structure.parts, parts[side], strict=False):  # no names: nothing is told apart
             row[f"{side}_{name}_mm3"] = _within(part, found[side], threshold)
     return row
 

@@ -1,5 +1,7 @@
 """Each flag, and none without cause."""
 
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -12,10 +14,10 @@ from mtseg.volumetry.scans.structures import HABENULA, SIDES
 NO_MASK = np.zeros(0, np.uint8)
 
 
-def flags(found, located, voxel_mm=1.0):
-    row = volumes(found, NO_MASK, structure=HABENULA, native_mm3=1.0, threshold=0.5)
+def flags(found, located, voxel_mm=1.0, structure=HABENULA):
+    row = volumes(found, NO_MASK, structure=structure, native_mm3=1.0, threshold=0.5)
     sides = {side: row[f"{side}_mm3"] for side in SIDES}
-    return flags_of(found, located, structure=HABENULA, volumes_mm3=sides, voxel_mm=np.full(3, voxel_mm))
+    return flags_of(found, located, structure=structure, volumes_mm3=sides, voxel_mm=np.full(3, voxel_mm))
 
 
 def test_none_without_cause(make_found, located):
@@ -56,3 +58,7 @@ def test_low_contrast(make_found, located):
     image = found["left"].image  # the same for both
     image[:] = 100 + np.random.default_rng(0).normal(0, 3, image.shape)
     assert flags(found, located) == [Flag.LOW_CONTRAST]
+
+
+def test_what_should_be_darker_than_its_surroundings_must_be(make_found, located):
+    assert flags(make_found(), located, structure=replace(HABENULA, sign=-1)) == [Flag.LOW_CONTRAST]
