@@ -1,6 +1,7 @@
 """Reading a bundle's configuration into one self-contained dictionary."""
 
 from collections.abc import Sequence
+from functools import cache, reduce
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,26 @@ _NULLABLE = ("tile_size",)
 def load_config(*files: str | PathLike, root: Path) -> dict[str, Any]:
     """Merge configuration files and replace what they include by its content.
 
-    MONAI looks for included files below the working directory; here they are found from anywhere.
+    MONAI looks for included files below the working directory, and reads one anew for everything that is included from
+    it; here they are found from anywhere, and read once.
 
     Args:
         files: YAML files; a later one replaces an earlier one's top-level keys.
         root: The folder that holds `bundles`.
     """
-    parser = ConfigParser(config=_anchored(ConfigParser.load_config_files(files), root))
+    read = cache(ConfigParser.load_config_file)
+
+    def included(config: Any) -> Any:
+        if isinstance(config, dict):
+            return {key: included(value) for key, value in config.items()}
+        if isinstance(config, list):
+            return [included(value) for value in config]
+        if isinstance(config, str) and config.startswith(_INCLUDE):
+            file, *keys = config.removeprefix("%").split("::")
+            return included(reduce(_item, keys, read(root / file)))
+        return config
+
+    parser = ConfigParser(config=included(ConfigParser.load_config_files(files)))
     parser.resolve_macro_and_relative_ids()
     return {key: value for key, value in parser.get().items() if key != ConfigParser.meta_key}
 
@@ -58,12 +72,5 @@ def _value(text: str) -> Any:
         return value
 
 
-def _anchored(config: Any, root: Path) -> Any:
-    """Make the paths of included files absolute."""
-    if isinstance(config, dict):
-        return {key: _anchored(value, root) for key, value in config.items()}
-    if isinstance(config, list):
-        return [_anchored(value, root) for value in config]
-    if isinstance(config, str) and config.startswith(_INCLUDE):
-        return f"%{root}/{config[1:]}"
-    return config
+def _item(config: Any, key: str) -> Any:
+    return config[int(key) if isinstance(config, list) else key]
