@@ -46,6 +46,14 @@ class Frame:
         part = np.asarray(part, dtype=np.float32)
         return affine_transform(part, to_image[:3, :3], offset, self.shape, order=order, mode="nearest")
 
+    def box(self, affine: np.ndarray, shape: Sequence[int]) -> tuple[slice, ...]:
+        """The part of an image's grid that reaches over this one."""
+        to_image = np.linalg.inv(affine) @ self.affine
+        corners = apply_affine(to_image, np.array([*np.ndindex(2, 2, 2)]) * (np.array(self.shape) + 1) - 1)
+        low = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, np.array(shape) - 1)
+        high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 1, low + 1, shape)
+        return tuple(slice(a, b) for a, b in zip(low.tolist(), high.tolist(), strict=True))
+
     def back(self, values: np.ndarray, affine: np.ndarray, shape: Sequence[int], *, samples: int = 1) -> np.ndarray:
         """Bring values on this grid to that of an image; 0 outside the box.
 
@@ -58,17 +66,13 @@ class Frame:
         Returns:
             (X, Y, Z) float32.
         """
+        box = self.box(affine, shape)
         from_image = np.linalg.inv(self.affine) @ affine
-        to_image = np.linalg.inv(from_image)
-        corners = apply_affine(to_image, np.array([*np.ndindex(2, 2, 2)]) * (np.array(self.shape) + 1) - 1)
-        low = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, np.array(shape) - 1)
-        high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 1, low + 1, shape)
         inner = (np.arange(samples) + 0.5) / samples - 0.5
-        offsets = [low + np.array(offset) for offset in product(inner, repeat=3)]
         found = np.zeros(shape, np.float32)
-        within = found[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
-        for offset in offsets:
-            start = apply_affine(from_image, offset)
+        within = found[box]
+        for offset in product(inner, repeat=3):
+            start = apply_affine(from_image, np.array([along.start for along in box]) + offset)
             within += affine_transform(values, from_image[:3, :3], start, within.shape, order=1)
         within /= samples**3
         return found

@@ -33,17 +33,22 @@ def native_masks(found: dict[str, Found], t1: nib.Nifti1Image, *, threshold: flo
         over each voxel. A voxel belongs to a side where its parts together reach the threshold, and there to the
         likeliest of them.
     """
-    probabilities = np.stack(
+    boxes = [found[side].frame.box(t1.affine, t1.shape) for side in SIDES]
+    near = tuple(slice(min(b.start for b in axis), max(b.stop for b in axis)) for axis in zip(*boxes, strict=True))
+    grid = t1.slicer[near]  # the rest of a scan is empty, and large
+    parts = np.stack(
         [
-            found[side].frame.back(part, t1.affine, t1.shape, samples=NATIVE_SAMPLES)
+            found[side].frame.back(part, grid.affine, grid.shape, samples=NATIVE_SAMPLES)
             for side in SIDES
             for part in probabilities_of(found[side])
         ],
         axis=-1,
     )
-    sides = probabilities.reshape(*t1.shape, len(SIDES), -1).sum(axis=-1)
-    mask = np.where(sides.max(axis=-1) >= threshold, probabilities.argmax(axis=-1) + 1, 0)
-    return mask.astype(np.uint8), probabilities
+    sides = parts.reshape(*grid.shape, len(SIDES), -1).sum(axis=-1)
+    mask, probabilities = np.zeros(t1.shape, np.uint8), np.zeros((*t1.shape, parts.shape[-1]), np.float32)
+    mask[near] = np.where(sides.max(axis=-1) >= threshold, parts.argmax(axis=-1) + 1, 0)
+    probabilities[near] = parts
+    return mask, probabilities
 
 
 def volumes(
