@@ -43,11 +43,10 @@ class Segmenter:
         """(X, Y, Z), axes to the right, to the front and up -> (K, X, Y, Z) float32 probabilities.
 
         Args:
-            image: Intensities in any unit; they are brought to mean 0 and standard deviation 1.
+            image: Standardised intensities.
             mirror: Average with the answer to the mirror image.
         """
-        centred = (image - image.mean()) / max(float(image.std()), 1e-8)
-        batch = torch.from_numpy(np.ascontiguousarray(centred, dtype=np.float32))[None, None]
+        batch = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))[None, None]
         with torch.inference_mode():
             answers = (self.mirrored if mirror else self.plain)(batch, self.network)
         return answers[Task.SEG][0].float().numpy()

@@ -8,6 +8,7 @@ from nibabel.affines import apply_affine
 from scipy.spatial.transform import Rotation
 
 from mtseg.data.crops import Frame
+from mtseg.volumetry.scans.intensities import standardise
 from mtseg.volumetry.scans.locate import Located
 from mtseg.volumetry.scans.networks import segmenter
 from mtseg.volumetry.scans.structures import Structure
@@ -73,10 +74,13 @@ def _look(
     def frame_at(centre: np.ndarray, turn: np.ndarray) -> Frame:
         return Frame.around(centre, turn=turn, voxel_mm=voxel_mm, shape=structure.crop_shape)
 
+    def answers_in(frame: Frame, *, mirror: bool = False) -> np.ndarray:
+        return find(standardise(frame.cut(t1), structure.histogram), mirror=mirror)[1:]
+
     centre, turn = located.place(centre_mm), located.turn
     for _ in range(2):
         frame = frame_at(centre, turn)
-        seen = _middle(find(frame.cut(t1))[1:], frame, structure)
+        seen = _middle(answers_in(frame), frame, structure)
         if seen is None or np.linalg.norm(seen - centre) < NEAR_MM:
             break
         centre = seen
@@ -85,8 +89,7 @@ def _look(
     for shift, degrees in LOOKS:
         own = turn @ Rotation.from_euler("xyz", [degrees] * 3, degrees=True).as_matrix()
         askew = frame_at(centre + turn @ shift * voxel_mm, own)
-        answers = find(askew.cut(t1), mirror=True)[1:]
-        looks.append([askew.back(answer, frame.affine, frame.shape) for answer in answers])
+        looks.append([askew.back(part, frame.affine, frame.shape) for part in answers_in(askew, mirror=True)])
     return frame, np.array(looks, np.float32)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtseg.data.synthetic_heads import CROP_SHAPE
+from mtseg.volumetry.scans.intensities import Histogram
 
 SIDES = ("left", "right")
 
@@ -21,6 +22,7 @@ class Structure:
         centres_mm: Middle of the left and of the right one in MNI space.
         one_crop: Whether the network sees both sides in one crop and tells them apart, or each in its own.
         crop_shape: Voxels of the network's crop.
+        histogram: Of the crops that the network was trained on, if they were scanned alike; None: they were not.
         found_mm3: A side with less, in probabilities, is not there.
         plausible_mm3: Smallest and largest volume on the left and on the right.
         coarse_mm: Longest edge of a voxel from which a scan is coarse.
@@ -35,6 +37,7 @@ class Structure:
     centres_mm: tuple[tuple[float, float, float], tuple[float, float, float]]
     one_crop: bool
     crop_shape: tuple[int, int, int]
+    histogram: Histogram | None
     found_mm3: float
     plausible_mm3: tuple[tuple[float, float], tuple[float, float]]
     coarse_mm: float
@@ -65,6 +68,7 @@ HABENULA = Structure(
     centres_mm=((-3.0, -23.7, 2.7), (3.0, -23.7, 2.7)),
     one_crop=True,
     crop_shape=CROP_SHAPE,
+    histogram=None,
     found_mm3=2.0,  # the smallest of 1,001 young adults has 4.6 mm³
     # 0.5th and 99.5th percentile of the volumes of 1,001 healthy adults aged 22 to 37 (HCP S1200 derivative of Kim and
     # Xu, means 16.7 and 17.7, standard deviations 3.4 and 3.7).
@@ -76,6 +80,9 @@ HABENULA = Structure(
     + _RESEARCH,
 )
 
+_DECATHLON = (-2.02, -1.72, -1.38, -1.11, -0.93, -0.77, -0.63, -0.49, -0.33, -0.15, 0.03,
+              0.22, 0.41, 0.57, 0.72, 0.86, 1.0, 1.12, 1.25, 1.41, 1.69)  # fmt: skip
+
 HIPPOCAMPUS = Structure(
     name="hippocampus",
     bundle="hippocampus_t1",
@@ -83,6 +90,10 @@ HIPPOCAMPUS = Structure(
     centres_mm=((-25.3, -22.0, -11.4), (28.9, -21.0, -11.6)),  # of AAL's regions
     one_crop=False,
     crop_shape=(40, 56, 48),  # as large as the largest crops of its training, most have 35 x 50 x 36
+    histogram=Histogram(
+        values=_DECATHLON,
+        shape=(35, 50, 36),
+    ),
     found_mm3=500.0,
     # 0.5th and 99.5th percentile of the 193 drawn ones that the network was trained on, of either group, widened by a
     # fifth: they are of adults of one centre.
