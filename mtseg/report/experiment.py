@@ -16,6 +16,10 @@ from mtseg.report.page import Section, write_page
 from mtseg.report.tables import Cell, Table, simple_scores_of, summary_of
 from mtseg.report.text import METRICS, readable, spell, spell_interval, spell_p
 from mtseg.statistics import ALL, SEED, VARIANT
+from mtseg.statistics.groups import ALPHA
+
+MOST_IN_FULL = 3
+"""Primary comparisons that the first lines of a report spell out."""
 
 Calibrated = Mapping[tuple[str, str, str], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
@@ -83,7 +87,7 @@ def write_experiment_report(
     write_page(
         path,
         title=title,
-        result=_result(primary, pooled, reference),
+        result=main_result(primary, pooled, reference),
         n=cases[Column.SUBJECT].nunique(),
         sections=sections,
         notes=[*_notes(runs)],
@@ -107,20 +111,42 @@ def _notes(runs: pd.DataFrame) -> Iterator[str]:
         yield f"The runs were made by several versions of mtseg ({', '.join(versions)})."
 
 
-def _result(primary: pd.DataFrame, pooled: pd.DataFrame, reference: str) -> str:
-    parts = [
-        f"{readable(row[VARIANT])} against {readable(reference)}, {_measure(row)}: {spell(row['value'])} and "
-        f"{spell(row['reference_value'])}, difference {spell(row['difference'])} "
-        f"({spell_interval(row['low'], row['high'])}), p = {spell_p(row['p_holm'])} after Holm, n = {row['n']}"
-        for row in primary.to_dict("records")
-    ]
-    if parts:
-        return "; ".join(parts) + "."
+def main_result(primary: pd.DataFrame, pooled: pd.DataFrame, reference: str) -> str:
+    """Say in a sentence or two what came out.
+
+    Args:
+        primary: Rows of `comparisons` of the primary family.
+        pooled: Rows of `variants` of all folds, for where nothing was compared.
+        reference: The variant that others are compared with.
+
+    Returns:
+        Few comparisons in full; of many how many are significant, and those in full, or else the nearest to it.
+    """
+    if len(primary) > MOST_IN_FULL:
+        tested = primary[primary["p_holm"].notna()]
+        significant = tested[tested["p_holm"] < ALPHA]
+        lead = f"Of {len(tested)} primary comparisons {len(significant)} have p < {ALPHA} after Holm"
+        shown, joint = (
+            (significant, ": ") if len(significant) else (tested.nsmallest(1, "p_holm"), "; nearest to it is ")
+        )
+        return f"{lead}{joint}{_in_full(shown, reference)}"
+    if len(primary):
+        return _in_full(primary, reference)
     if pooled.empty:
         return "No subject could be scored: nobody has a mask or a target."
     row = pooled.iloc[0].to_dict()
     interval = spell_interval(row["low"], row["high"])
     return f"{_measure(row)} {spell(row['value'])} (95 % CI: {interval}), n = {row['n']}."
+
+
+def _in_full(rows: pd.DataFrame, reference: str) -> str:
+    parts = [
+        f"{readable(row[VARIANT])} against {readable(reference)}, {_measure(row)}: {spell(row['value'])} and "
+        f"{spell(row['reference_value'])}, difference {spell(row['difference'])} "
+        f"({spell_interval(row['low'], row['high'])}), p = {spell_p(row['p_holm'])} after Holm, n = {row['n']}"
+        for row in rows.to_dict("records")
+    ]
+    return "; ".join(parts) + "."
 
 
 def _measure(row: Mapping[Any, Any]) -> str:

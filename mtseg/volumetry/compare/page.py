@@ -7,6 +7,7 @@ from mtseg.report.figure import Picture
 from mtseg.report.page import Section
 from mtseg.report.tables import plain
 from mtseg.report.text import readable, spell, spell_interval, spell_p
+from mtseg.statistics.groups import ALPHA
 from mtseg.volumetry.compare.analyse import MEASURE, STRATUM, Comparison
 from mtseg.volumetry.compare.layout import (
     checks_of,
@@ -20,8 +21,6 @@ from mtseg.volumetry.compare.layout import (
 from mtseg.volumetry.compare.question import ALL, Question, SiteEffect
 from mtseg.volumetry.pictures import name_of
 from mtseg.volumetry.subjects import REASON, Subjects
-
-ALPHA = 0.05
 
 OBSERVED = (
     "Groups are observed, not drawn by lot: a difference that is left after adjustment is an association, no proof of "
