@@ -212,17 +212,17 @@ def evaluate_labelled(arguments: argparse.Namespace) -> None:
             rows.append(row | {"dice": compare_masks(ours, theirs, spacing=spacing).dice})
             print(*(f"{value:.3f}" if isinstance(value, float) else value for value in rows[-1].values()), flush=True)
     for side, part in pd.DataFrame(rows).groupby("side"):
+        if len(part) < 3:  # nothing to average
+            continue
         dice, bias = part["dice"].to_numpy(), (part["mm3"] / part["true_mm3"] - 1).to_numpy()
         mean = estimate(lambda i, dice=dice: dice[i].mean(axis=-1), [np.arange(len(dice))], resamples=RESAMPLES)
-        line = (
-            f"{side}, {len(part)}: Dice {mean.value:.3f} ({mean.low:.3f} to {mean.high:.3f}, smallest {dice.min():.3f})"
+        icc = repeatability(part[["true_mm3", "mm3"]].to_numpy(float))
+        print(
+            f"{side}, {len(part)}: Dice {mean.value:.3f} ({mean.low:.3f} to {mean.high:.3f}, least {dice.min():.3f}), "
+            f"centres {part['apart_mm'].median():.1f} mm apart, volume {bias.mean():+.1%} (SD {bias.std():.1%}), "
+            f"ICC(2,1) {icc['icc_2_1']:.2f}, ICC(3,1) {icc['icc_3_1']:.2f} "
+            f"({icc['icc_3_1_low']:.2f} to {icc['icc_3_1_high']:.2f})"
         )
-        line += f", centres {part['apart_mm'].median():.1f} mm apart, volume {bias.mean():+.1%} (SD {bias.std():.1%})"
-        if len(part) > 2:
-            icc = repeatability(part[["true_mm3", "mm3"]].to_numpy(float))
-            line += f", ICC(2,1) {icc['icc_2_1']:.2f}, ICC(3,1) {icc['icc_3_1']:.2f}"
-            line += f" ({icc['icc_3_1_low']:.2f} to {icc['icc_3_1_high']:.2f})"
-        print(line)
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def read_picture_file(path: Path) -> np.ndarray:
         return parts[0] if len(parts) == 1 else np.stack(parts)
     except FileNotFoundError:
         raise refusal(path, "does not exist", "Correct the path") from None
-    except (OSError, ValueError, SyntaxError) as error:  # to Pillow a damaged PNG is a SyntaxError
+    except Exception as error:  # which library reads, and what it raises, depends on what else is installed
         raise refusal(path, f"cannot be read as a picture ({error})", "Save it again as TIFF or PNG") from None
 
 
