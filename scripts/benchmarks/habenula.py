@@ -1,6 +1,7 @@
 """Both habenulae of one head, by stage, beside a registration of an atlas."""
 
 from resource import RUSAGE_SELF, getrusage
+from tempfile import NamedTemporaryFile
 from time import perf_counter
 
 import nibabel as nib
@@ -42,7 +43,9 @@ def run(*atlas: str) -> None:
 def _register(head: nib.Nifti1Image, template: str, label: str) -> float:
     import ants
 
-    fixed, moving = ants.from_nibabel(head), ants.image_read(template)
+    with NamedTemporaryFile(suffix=".nii.gz") as file:
+        nib.save(head, file.name)
+        fixed, moving = ants.image_read(file.name), ants.image_read(template)
     began = perf_counter()
     found = ants.registration(fixed, moving, type_of_transform="SyN")
     transforms = found["fwdtransforms"]
