@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import prod
 
 LARGEST_WHOLE = 160**3
-"""Voxels. A U-Net with 16 features in float32 holds some 2 GB of maps for as many."""
+"""Voxels. One map of 16 features in float32 takes 0.26 GB for as many, and a U-Net holds several."""
 EDGE = 128
 
 

@@ -126,10 +126,9 @@ def main_result(primary: pd.DataFrame, pooled: pd.DataFrame, reference: str) -> 
         tested = primary[primary["p_holm"].notna()]
         significant = tested[tested["p_holm"] < ALPHA]
         lead = f"Of {len(tested)} primary comparisons {len(significant)} have p < {ALPHA} after Holm"
-        shown, joint = (
-            (significant, ": ") if len(significant) else (tested.nsmallest(1, "p_holm"), "; nearest to it is ")
-        )
-        return f"{lead}{joint}{_in_full(shown, reference)}"
+        if significant.empty:
+            return f"{lead}; nearest to it is {_in_full(tested.nsmallest(1, 'p_holm'), reference)}"
+        return f"{lead}: {_in_full(significant, reference)}"
     if len(primary):
         return _in_full(primary, reference)
     if pooled.empty:

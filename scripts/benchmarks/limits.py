@@ -5,29 +5,24 @@ from torch import nn
 
 from benchmarks.timing import DEVICE, NUMBERS, PATCH, seconds
 
-LEVELS = [(16, 1), (32, 2), (64, 4), (128, 8)]
-"""Features, and how much coarser than the image, of the default network's levels."""
-BATCH = 7
+SHAPES = [(7, 16 * coarser, *(n // coarser for n in PATCH)) for coarser in (1, 2, 4, 8)]
+"""Of the maps at the default network's levels, in a batch of seven."""
 
 
 def run() -> None:
     """Print convolutions at each level of the default network, a product of matrices, and a copy."""
     for dtype in NUMBERS:
         print(f"{_name(dtype)}: product of matrices {product(dtype) / 1e9:.0f} GFLOP/s")
-        for features, coarser in LEVELS:
-            shape = (BATCH, features, *(n // coarser for n in PATCH))
+        for shape in SHAPES:
             forward, both = (convolution(shape, dtype, train=train) / 1e9 for train in (False, True))
-            print(f"    3x3x3, {features} to {features}, {'x'.join(map(str, shape))}: {forward:.0f} GFLOP/s", end="")
+            print(f"    3x3x3, {shape[1]} to {shape[1]}, {'x'.join(map(str, shape))}: {forward:.0f} GFLOP/s", end="")
             print(f", with gradients {both:.0f}")
     print(f"copy: {copy() / 1e9:.1f} GB/s read and written")
 
 
 def ceiling(dtype: torch.dtype) -> float:
     """The fastest of these convolutions, FLOP/s: what a network is measured by."""
-    return max(
-        convolution((BATCH, features, *(n // coarser for n in PATCH)), dtype, train=False)
-        for features, coarser in LEVELS
-    )
+    return max(convolution(shape, dtype, train=False) for shape in SHAPES)
 
 
 def convolution(shape: tuple[int, ...], dtype: torch.dtype, *, train: bool) -> float:

@@ -65,7 +65,7 @@ def prepare_slices(given: Slices, *, out: str | PathLike, size: int, folds: int)
     """
     out = Path(out)
     rows = _rows(given)
-    if problems := [*_missing(rows, given)]:
+    if problems := [*_problems(rows, given)]:
         raise ProblemsError(problems)
     found = sorted(rows[DIAGNOSIS].unique())
     classes = (LOW, HIGH) if {*found} == {LOW, HIGH} else tuple(found)
@@ -113,11 +113,17 @@ def _rows(given: Slices) -> pd.DataFrame:
     return rows.assign(**{DIAGNOSIS: rows[given.label]})
 
 
-def _missing(rows: pd.DataFrame, given: Slices) -> Iterator[Problem]:
+def _problems(rows: pd.DataFrame, given: Slices) -> Iterator[Problem]:
     for name in rows[given.name]:
         for folder, what in ((given.images, "picture"), (given.masks, "mask")):
-            if _find(folder, name) is None:
+            path = _find(folder, name)
+            if path is None:
                 yield Problem(str(name), str(folder), f"has no {what} of this name", f"Add it ({', '.join(SUFFIXES)})")
+                continue
+            try:
+                _read(path)
+            except Exception as error:  # which library reads, and what it raises, depends on what else is installed
+                yield Problem(str(name), str(path), f"cannot be read as a picture ({error})", "Save it again as PNG")
     several = rows.groupby(given.patient)[DIAGNOSIS].nunique()
     for patient in several.index[several > 1]:
         yield Problem(str(patient), given.label, "several classes in one patient", "A diagnosis is the patient's")

@@ -95,7 +95,7 @@ def _look(
 
 def _middle(probabilities: np.ndarray, frame: Frame, structure: Structure) -> np.ndarray | None:
     """Midpoint between the sides that were found, in the head's world, mm; None where there is nothing."""
-    sides = [probabilities[:1], probabilities[1:]] if structure.one_crop else [probabilities]
+    sides = np.split(probabilities, 2 if structure.one_crop else 1)
     voxel_mm3 = np.linalg.det(frame.affine[:3, :3])
     places = [centroid(side.sum(axis=0)) for side in sides if side.sum() * voxel_mm3 > structure.found_mm3]
     return apply_affine(frame.affine, np.mean(places, axis=0)) if places else None

@@ -90,10 +90,7 @@ HIPPOCAMPUS = Structure(
     centres_mm=((-25.3, -22.0, -11.4), (28.9, -21.0, -11.6)),  # of AAL's regions
     one_crop=False,
     crop_shape=(40, 56, 48),  # as large as the largest crops of its training, most have 35 x 50 x 36
-    histogram=Histogram(
-        values=_DECATHLON,
-        shape=(35, 50, 36),
-    ),
+    histogram=Histogram(values=_DECATHLON, shape=(35, 50, 36)),
     found_mm3=500.0,
     # 0.5th and 99.5th percentile of the 193 drawn ones that the network was trained on, of either group, widened by a
     # fifth: they are of adults of one centre.

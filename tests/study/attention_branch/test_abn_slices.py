@@ -43,7 +43,8 @@ def test_numbers_are_halved_at_the_patients_median_and_classes_stay(given, tmp_p
     assert classes == ("A", "B")
 
 
-def test_all_that_is_missing_is_said_at_once(given, tmp_path):
+def test_all_that_is_wrong_is_said_at_once(given, tmp_path):
+    (given.images / "0002.png").write_text("no picture")
     (given.images / "0004.png").unlink()
     (given.masks / "0007.png").unlink()
     who = pd.read_csv(given.table, sep="\t")["who"]
@@ -52,6 +53,7 @@ def test_all_that_is_missing_is_said_at_once(given, tmp_path):
     with pytest.raises(InputError) as error:
         prepare_slices(replace(given, label="who"), out=tmp_path / "out", size=40, folds=2)
     for part in (
+        "0002.png: cannot be read as a picture",
         "0004",
         "no picture of this name",
         "0007",
