@@ -2,7 +2,10 @@
 
 python scripts/bench.py limits         what the processor reaches in convolutions, products and copies
 python scripts/bench.py network        forward pass and training step of the joint network and of peers (extra `bench`)
-python scripts/bench.py sliding_window prediction of one volume of 256 x 256 x 180, beside nnU-Net's (extra `bench`)
+python scripts/bench.py sliding_window prediction of one volume of 256 x 256 x 180, beside nnU-Net's, and whether the
+                                       masks agree (extra `bench`)
+python scripts/bench.py accuracy       with COHORT and SECONDS: the Dice that `hippocampus_t1` reaches in that time
+python scripts/bench.py precision      with COHORT: the Dice of short trainings in bfloat16 and in float32, three seeds
 python scripts/bench.py predict        `mtseg predict` of a crop and of 512 x 512 x 400 voxels: time and memory
 python scripts/bench.py pipeline       samples a second, beside what training takes, TorchIO and MONAI (extra `bench`)
 python scripts/bench.py onnx           a forward pass in ONNX Runtime, as a ratio to torch, on one core
@@ -24,7 +27,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     modules = Path(__file__).with_name("benchmarks").glob("[!_]*.py")
     parser.add_argument("what", choices=sorted({module.stem for module in modules} - {"timing", "peers"}))
-    parser.add_argument("files", nargs="*", help="of the atlas")
+    parser.add_argument("files", nargs="*", help="or numbers, as said above")
     arguments = parser.parse_args()
     amx = torch.cpu._is_amx_tile_supported()
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"

@@ -15,7 +15,7 @@ from mtseg.cam.targets import MaskTarget, Scale, Target
 from mtseg.errors import InputError
 from mtseg.keys import Task
 from mtseg.networks.padding import pad_to_multiple
-from mtseg.networks.tiles import tile_of
+from mtseg.networks.tiles import tiles_of
 from mtseg.statistics import average_members
 
 Infer = Callable[[Tensor, nn.Module], dict[str, Tensor]]
@@ -33,7 +33,7 @@ class SubjectExplainer(Inferer):
         target: What is explained.
         method: One of `METHODS`.
         layers: See `Explainer`.
-        tile: Largest size in voxels that goes through the network whole; None: see `tile_of`.
+        tile: Largest size in voxels that goes through the network whole; None: see `tiles_of`.
         mirror: Average with the map of the image mirrored left to right (first spatial axis).
         others: Further trainings of the network; the map is then the mean of all members' normalised maps.
 
@@ -121,26 +121,26 @@ class SubjectExplainer(Inferer):
 
     def member_maps(self, image: Tensor, network: nn.Module, target: Target) -> Mapping[str, Tensor]:
         """Maps by one training of one image (1, C, *spatial) for a resolved target: layer to (1, *spatial)."""
-        size = tile_of(image.shape[2:], self.tile)
-        if size is None:
+        tiles = tiles_of(image.shape[2:], self.tile)
+        if tiles is None:
             return self._whole(image, network, target)
         names: list[str] = []
         weights: list[Tensor] = []
 
-        def explain(tiles: Tensor) -> Tensor:
-            part, weight = target, torch.ones(1, device=tiles.device)
+        def explain(tile: Tensor) -> Tensor:
+            part, weight = target, torch.ones(1, device=tile.device)
             if isinstance(target, MaskTarget):
-                part, tiles = replace(target, where=tiles[:, -1] > 0.5), tiles[:, :-1]
+                part, tile = replace(target, where=tile[:, -1] > 0.5), tile[:, :-1]
             else:  # the same weight as in the prediction
-                weight = (1 - self._predicted(tiles, network)[Task.SEG][:, 0]).sum()[None] + 1e-3
-            maps = self._whole(tiles, network, part)
+                weight = (1 - self._predicted(tile, network)[Task.SEG][:, 0]).sum()[None] + 1e-3
+            maps = self._whole(tile, network, part)
             names[:] = maps
             weights.append(weight)
             return _stacked(maps) * weight
 
         if isinstance(target, MaskTarget):  # the voxels that are asked about are cut with the image
             image = torch.cat([image, target.where[:, None].to(image.dtype)], dim=1)  # type: ignore[union-attr, index]
-        joined = sliding_window_inference(image, size, 1, explain, overlap=0.5, mode="gaussian")
+        joined = sliding_window_inference(image, tiles.size, 1, explain, overlap=tiles.overlap, mode="gaussian")
         joined = joined / torch.cat(weights).mean()
         return {name: joined[:, i] for i, name in enumerate(names)}
 

@@ -9,6 +9,7 @@ from monai.metrics import compute_dice
 from monai.networks.utils import one_hot
 
 from mtseg.keys import Key, Task
+from mtseg.networks.labels import largest
 from mtseg.tasks import Head, Kind
 
 
@@ -41,7 +42,7 @@ class ValidationScores:
         mask = target[Task.SEG]
         for answer, wanted in zip(pred[Task.SEG], mask, strict=True):
             if (wanted >= 0).all():
-                found = answer.argmax(dim=0, keepdim=True)
+                found = largest(answer[None])
                 dice = compute_dice(*(one_hot(m[None], len(answer)) for m in (found, wanted)), include_background=False)
                 self.scores.setdefault("dice", []).append(float(dice.nanmean()))
         for head in self.heads:

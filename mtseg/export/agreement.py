@@ -10,6 +10,7 @@ from torch import Tensor
 from mtseg.bundle.subsets import subsets
 from mtseg.export.trained import Trained
 from mtseg.keys import Task
+from mtseg.networks.labels import largest
 
 TOLERANCE = 1e-4
 """Accepted difference, as a part of the output's largest number or of 1: float32 leaves 1e-6 to 1e-5, and a logit of 1
@@ -87,7 +88,7 @@ def _alike(mask: Tensor, other: Tensor) -> Tensor:
     """Which images, (B,), have the same structure in every voxel; all if there is nothing to compare voxel by voxel."""
     if mask.shape != other.shape:
         return torch.ones(len(mask), dtype=torch.bool)
-    return (mask.argmax(dim=1) == other.argmax(dim=1)).flatten(1).all(dim=1)
+    return (largest(mask) == largest(other)).flatten(1).all(dim=1)
 
 
 def _differences(expected: Tensor, given: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from monai.inferers import Inferer
 from torch import Tensor, nn
 
 from mtseg.keys import Key, Task
+from mtseg.networks.labels import voxels_of_structures
 from mtseg.statistics import average_members, entropy, mutual_information
 
 
@@ -40,7 +41,7 @@ class EnsembleInferer(Inferer):
 
         def answers_of(member: nn.Module) -> dict[str, Tensor]:
             answers = self.infer(inputs, member)
-            said.append(answers | {Task.SEG.value: _voxels(answers[Task.SEG])})
+            said.append(answers | {Task.SEG.value: voxels_of_structures(answers[Task.SEG])})
             return answers | {Key.ENTROPY.value: entropy(answers[Task.SEG], dim=1)}
 
         found: dict[str, Any] = average_members(map(answers_of, members))
@@ -50,9 +51,3 @@ class EnsembleInferer(Inferer):
             found[Key.DISAGREEMENT.value] = mutual_information(whole, own)[:, None]
         stacked = {name: torch.stack([answers[name] for answers in said], dim=1) for name in said[0]}
         return found | {Key.MEMBERS.value: stacked}
-
-
-def _voxels(seg: Tensor) -> Tensor:
-    """Voxels of each structure in the masks: (B, K, ...) -> (B, K - 1)."""
-    counts = [mask.flatten().bincount(minlength=seg.shape[1]) for mask in seg.argmax(dim=1)]
-    return torch.stack(counts)[:, 1:]

@@ -11,7 +11,7 @@ from mtseg.keys import Task
 from mtseg.networks.convolution import FastConvolutions
 from mtseg.networks.padding import pad_to_multiple
 from mtseg.networks.precision import autocast
-from mtseg.networks.tiles import tile_of
+from mtseg.networks.tiles import Tiles, tiles_of
 from mtseg.tasks import Head, Kind
 
 
@@ -25,8 +25,7 @@ class JointInferer(Inferer):
 
     Args:
         heads: The network's heads.
-        tile: Largest size in voxels that goes through the network whole; None: see `tile_of`.
-        overlap: Overlap of neighbouring tiles, as a fraction.
+        tile: Largest size in voxels that goes through the network whole; None: see `tiles_of`.
         mirror: Average with the prediction on the image mirrored left to right (first spatial axis).
         swapped: Class index of each class's mirror image, see `Structures.swapped`.
     """
@@ -36,13 +35,11 @@ class JointInferer(Inferer):
         heads: Sequence[Head],
         *,
         tile: Sequence[int] | None = None,
-        overlap: float = 0.5,
         mirror: bool = False,
         swapped: Sequence[int] = (),
     ):
         self.heads = tuple(heads)
         self.tile = tuple(tile) if tile else None
-        self.overlap = overlap
         self.mirror = mirror
         self.swapped = list(swapped)
 
@@ -68,10 +65,10 @@ class JointInferer(Inferer):
         return answers
 
     def _answer(self, image: Tensor, network: nn.Module) -> dict[str, Tensor]:
-        tile = tile_of(image.shape[2:], self.tile)  # never larger than the image: else MONAI would pad with zeros
-        if tile is None:
+        tiles = tiles_of(image.shape[2:], self.tile)  # never larger than the image: else MONAI would pad with zeros
+        if tiles is None:
             return self._whole(image, network)
-        subjects = [self._tiled(subject, network, tile) for subject in image.split(1)]
+        subjects = [self._tiled(subject, network, tiles) for subject in image.split(1)]
         return {name: torch.cat([subject[name] for subject in subjects]) for name in subjects[0]}
 
     def _whole(self, image: Tensor, network: nn.Module) -> dict[str, Tensor]:
@@ -85,19 +82,19 @@ class JointInferer(Inferer):
             answers[head.name] = _activate(head, logits[head.name].float())
         return answers
 
-    def _tiled(self, image: Tensor, network: nn.Module, tile: Sequence[int]) -> dict[str, Tensor]:
+    def _tiled(self, image: Tensor, network: nn.Module, tiles: Tiles) -> dict[str, Tensor]:
         weights: list[Tensor] = []
         answers: dict[str, list[Tensor]] = {head.name: [] for head in self.heads}
 
-        def predict(tiles: Tensor) -> Tensor:
-            found = self._whole(tiles, network)
+        def predict(tile: Tensor) -> Tensor:
+            found = self._whole(tile, network)
             # The small constant decides only where no tile has any foreground.
             weights.append((1 - found[Task.SEG][:, 0]).flatten(1).sum(dim=1) + 1e-3)
             for name, kept in answers.items():
                 kept.append(found[name])
             return found[Task.SEG]
 
-        seg = sliding_window_inference(image, tile, 1, predict, overlap=self.overlap, mode="gaussian")
+        seg = sliding_window_inference(image, tiles.size, 1, predict, overlap=tiles.overlap, mode="gaussian")
         weight = torch.cat(weights)[:, None]
         averaged = {
             name: (torch.cat(kept) * weight).sum(dim=0, keepdim=True) / weight.sum() for name, kept in answers.items()

@@ -13,6 +13,7 @@ from torch import Tensor
 from mtseg.files import write_table
 from mtseg.images import native_affine, save_like
 from mtseg.keys import MASK_ENTROPY, Column, File, Key, Task
+from mtseg.networks.labels import largest
 from mtseg.planes import SLICES
 from mtseg.statistics import ensemble_uncertainty
 from mtseg.tasks import Head, Kind, Structures
@@ -99,7 +100,7 @@ class WritePredictions:
         maps = {str(name): answers[name][0].numpy(force=True) for name in _MAPS if name in answers}
         for name, values in maps.items() if self.probabilities else ():
             save_like(values.astype(np.float32), meta, self.folder / f"{subject}_{name}.nii.gz")
-        inside = answers[Task.SEG].argmax(dim=0).numpy(force=True) > 0
+        inside = largest(answers[Task.SEG][None])[0].numpy(force=True) > 0
         return {MASK_ENTROPY: float(maps[Key.ENTROPY][inside].mean()) if inside.any() else None}
 
     def _spread(self, meta: dict[str, Any], voxels: np.ndarray) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from monai.networks.layers import Pool
 from torch import Tensor, nn
 
 from mtseg.keys import Key, Task
+from mtseg.networks.labels import voxels_of_structures
 
 
 class Pooling(StrEnum):
@@ -58,10 +59,8 @@ class BottleneckPool(nn.Module):
         # Where nothing is found every voxel counts alike, instead of a division by zero.
         weights = weights + 1e-3
         average = (features * weights).sum(dim=axes) / weights.sum(dim=axes)
-        labels = probabilities.argmax(dim=1).flatten(1)
-        voxels = torch.stack([(labels == k).sum(dim=1) for k in range(1, probabilities.shape[1])], dim=1)
         assert self.volumes is not None
-        return torch.cat([average, self.volumes(voxels.float().log1p())], dim=1)
+        return torch.cat([average, self.volumes(voxels_of_structures(probabilities).float().log1p())], dim=1)
 
 
 class RunningStandardise(nn.Module):

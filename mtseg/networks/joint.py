@@ -104,6 +104,8 @@ class JointNet(nn.Module):
         else:
             decoded = self.decoder(features)
             logits = self.mask_layers[0](decoded[0])
+            if logits.requires_grad:  # losses return theirs in another layout, which would be kept all the way back
+                logits.register_hook(lambda gradient: gradient.contiguous(memory_format=self.memory_format))
         pooled = self.pool(features[-1], logits.float().softmax(dim=1))
         answers = {Task.SEG.value: logits} | {name: head(pooled) for name, head in self.heads.items()}
         if self.training:

@@ -8,6 +8,7 @@ from torch import nn
 from mtseg.inference import JointInferer
 from mtseg.networks import JointNet
 from mtseg.networks.precision import autocast
+from mtseg.networks.tiles import Tiles
 from mtseg.tasks import Head, Kind
 
 SIZE = Head("size", Kind.CLASSES, ("small", "large"))
@@ -92,12 +93,11 @@ def test_odd_sizes_are_padded_and_cut(size, padded):
     size=st.tuples(*[st.integers(1, 13)] * 3),
     tile=st.tuples(*[st.integers(3, 9)] * 3),
     reduction=st.tuples(*[st.sampled_from([1, 2, 4])] * 3),
-    overlap=st.sampled_from([0.0, 0.25, 0.5]),
 )
 @settings(max_examples=30, deadline=None)
-def test_tiles_of_a_local_network_equal_the_whole(size, tile, reduction, overlap):
+def test_tiles_of_a_local_network_equal_the_whole(size, tile, reduction):
     x, network = image(2, 2, *size), Stub(reduction)
-    tiled = infer(network, x, tile=tile, overlap=overlap)
+    tiled = infer(network, x, tile=tile)
     torch.testing.assert_close(tiled["seg"], infer(Stub(), x)["seg"], rtol=1e-4, atol=1e-5)
     assert [tiled[head.name].shape for head in HEADS] == [(2, 2), (2, 2), (2, 1)]
     if any(n > t for n, t in zip(size, tile, strict=True)):
@@ -115,10 +115,11 @@ def test_large_images_go_through_in_tiles_even_if_none_is_asked_for(monkeypatch)
     x, whole = image(1, 2, 20, 12, 20), Stub()
     expected = infer(whole, x)["seg"]
     monkeypatch.setattr("mtseg.networks.tiles.LARGEST_WHOLE", 20 * 12 * 20 - 1)
-    monkeypatch.setattr("mtseg.networks.tiles.EDGE", 16)
+    monkeypatch.setattr("mtseg.networks.tiles.OVERLAP", 4)
+    monkeypatch.setattr("mtseg.networks.tiles.STEP", 4)
     network = Stub()
     torch.testing.assert_close(infer(network, x)["seg"], expected)
-    assert {*whole.seen} == {(1, 2, 20, 12, 20)} and {*network.seen} == {(1, 2, 16, 12, 16)}
+    assert whole.seen == [(1, 2, 20, 12, 20)] and network.seen == [(1, 2, 12, 12, 20)] * 2
 
 
 def test_short_axes_are_not_filled_up_with_zeros():
@@ -148,9 +149,10 @@ def tiles(*, foreground: tuple[float, ...], ages: tuple[float, ...]) -> torch.Te
         ((1.0, 1.0, 0.0, 0.5), (1.0, 2.0, 5.0, 4.0), (1 + 2 + 2) / 2.5),
     ],
 )
-def test_tiles_count_by_the_foreground_found_in_them(foreground, ages, expected):
+def test_tiles_count_by_the_foreground_found_in_them(foreground, ages, expected, monkeypatch):
     network = Stub()
-    answers = infer(network, tiles(foreground=foreground, ages=ages), tile=(4, 4, 4), overlap=0.0)
+    monkeypatch.setattr("mtseg.inference.inferer.tiles_of", lambda *_: Tiles([4, 4, 4], [0.0] * 3))
+    answers = infer(network, tiles(foreground=foreground, ages=ages))
     assert len(network.seen) == len(ages)
     assert answers["age"].item() == pytest.approx(expected * 20 + 50, rel=1e-3)
     weights = torch.tensor(foreground) + 1e-6

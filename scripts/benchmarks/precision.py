@@ -1,0 +1,43 @@
+"""Whether bfloat16 costs accuracy: short trainings of `hippocampus_t1` in it and in float32."""
+
+from contextlib import nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+import torch
+
+from benchmarks.timing import NUMBERS
+from mtseg.bundle import evaluate, train
+from mtseg.statistics import estimate
+
+SEEDS = 3
+EPOCHS = 12
+
+
+def run(cohort: str) -> None:
+    """Train on all folds but the first with three seeds, and print the difference of the first's Dice, by subject."""
+    if torch.bfloat16 not in NUMBERS:
+        raise SystemExit("this device has no fast bfloat16: mtseg computes in float32 on it anyway")
+    differences = []
+    for seed in range(SEEDS):
+        dice = {number: _dice(cohort, number, seed=seed) for number in NUMBERS}
+        differences.append(dice[torch.bfloat16] - dice[torch.float32])
+        print(", ".join(f"{number}: Dice {of.mean():.4f}" for number, of in dice.items()), flush=True)
+    of_subjects = pd.concat(differences, axis=1).mean(axis=1).to_numpy()
+    found = estimate(lambda i: of_subjects[i].mean(axis=-1), [np.arange(len(of_subjects))], resamples=5000)
+    print(f"bfloat16 minus float32: {found.value:.4f} ({found.low:.4f} to {found.high:.4f}), n {len(of_subjects)}")
+
+
+def _dice(cohort: str, number: torch.dtype, *, seed: int) -> pd.Series:
+    with TemporaryDirectory() as folder:
+        # What the processor can do decides the format, and is told here that it can do nothing.
+        plain = patch("torch.cpu.get_capabilities", dict) if number == torch.float32 else nullcontext()
+        with plain:
+            once = [f"epochs={EPOCHS}", f"val_interval={EPOCHS}"]
+            train("hippocampus_t1", cohort=cohort, out=f"{folder}/run", fold=0, seed=seed, settings=once)
+            evaluate(f"{folder}/run", cohort=cohort, out=f"{folder}/scores", fold=0)
+        cases = pd.read_csv(Path(folder) / "scores" / "cases.tsv", sep="\t", index_col=0)
+    return cases["dice_mean"]
