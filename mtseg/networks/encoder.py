@@ -37,8 +37,12 @@ class ResidualEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(B, C, D, H, W), a missing sequence NaN -> features of every level, finest first, bottleneck last."""
-        x, factors = self.gate(x) if self.gate is not None else (x, 1)
-        features = [self.levels[0](x) * factors]
-        for level in self.levels[1:]:
+        first, *further = self.levels
+        if self.gate is None:
+            features = [first(x)]
+        else:
+            x, factors = self.gate(x)
+            features = [first(x) * factors]
+        for level in further:
             features.append(level(features[-1]))
         return features

@@ -98,7 +98,8 @@ class JointNet(nn.Module):
             return self._answers(x)
 
     def _answers(self, x: Tensor) -> dict[str, Tensor]:
-        features = self.encoder(x.contiguous(memory_format=self.memory_format))
+        # One channel is in both layouts at once, which `contiguous` leaves and convolutions take for the slow one.
+        features = self.encoder(x.clone(memory_format=self.memory_format))
         if self.decoder is None:
             decoded, logits = [], x.new_zeros(x.shape[0], 1, *x.shape[2:])
         else:

@@ -30,4 +30,4 @@ def largest(scores: Tensor) -> Tensor:
 def voxels_of_structures(scores: Tensor) -> Tensor:
     """How many voxels each structure has: (B, K, ...) scores, background first -> (B, K - 1)."""
     labels = largest(scores).flatten(1)
-    return torch.stack([labels.eq(k).sum(dim=1) for k in range(1, scores.shape[1])], dim=1)
+    return torch.stack([labels.eq(k).sum(dim=1) for k in range(scores.shape[1])], dim=1)[:, 1:]

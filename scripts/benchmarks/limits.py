@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from benchmarks.timing import DEVICE, NUMBERS, PATCH, seconds
+from mtseg.engine import reuse_memory
 
 SHAPES = [(7, 16 * coarser, *(n // coarser for n in PATCH)) for coarser in (1, 2, 4, 8)]
 """Of the maps at the default network's levels, in a batch of seven."""
@@ -11,6 +12,7 @@ SHAPES = [(7, 16 * coarser, *(n // coarser for n in PATCH)) for coarser in (1, 2
 
 def run() -> None:
     """Print convolutions at each level of the default network, a product of matrices, and a copy."""
+    reuse_memory()
     for dtype in NUMBERS:
         print(f"{_name(dtype)}: product of matrices {product(dtype) / 1e9:.0f} GFLOP/s")
         for shape in SHAPES:
