@@ -62,10 +62,12 @@ class JointLoss(WeightedLoss):
         levels = [pred[Task.SEG]] + [pred[key] for key in sorted(pred) if key.startswith(f"{Task.SEG}_")]
         if not present.any():
             return torch.stack([logits.sum() * 0 for logits in levels]).sum()
+        kept = slice(None) if present.all() else present  # picking copies
         parts, weights = [], [0.5**level for level in range(len(levels))]
         for logits in levels:
-            wanted = mask[present].float()
+            wanted = mask[kept].float()
             if logits.shape[2:] != wanted.shape[2:]:
                 wanted = F.interpolate(wanted, logits.shape[2:], mode="nearest-exact")
-            parts.append(self.mask_loss(logits[present].float(), wanted))
+            # Every softmax over channels would bring them to this layout on its own.
+            parts.append(self.mask_loss(logits[kept].contiguous().float(), wanted))
         return torch.stack([w * part for w, part in zip(weights, parts, strict=True)]).sum() / sum(weights)
