@@ -104,15 +104,19 @@ class JointNet(nn.Module):
             decoded, logits = [], x.new_zeros(x.shape[0], 1, *x.shape[2:])
         else:
             decoded = self.decoder(features)
-            logits = self.mask_layers[0](decoded[0])
-            if logits.requires_grad:  # losses return theirs in another layout, which would be kept all the way back
-                logits.register_hook(lambda gradient: gradient.contiguous(memory_format=self.memory_format))
+            logits = self._mask_logits(decoded, 0)
         pooled = self.pool(features[-1], logits.float().softmax(dim=1))
         answers = {Task.SEG.value: logits} | {name: head(pooled) for name, head in self.heads.items()}
         if self.training:
             for level in range(1, len(decoded) and len(self.mask_layers)):
-                answers[f"{Task.SEG}_{level}"] = self.mask_layers[level](decoded[level])
+                answers[f"{Task.SEG}_{level}"] = self._mask_logits(decoded, level)
         return answers
+
+    def _mask_logits(self, decoded: Sequence[Tensor], level: int) -> Tensor:
+        logits: Tensor = self.mask_layers[level](decoded[level])
+        if logits.requires_grad:  # a loss returns its gradient in another layout, which would be kept all the way back
+            logits.register_hook(lambda gradient: gradient.contiguous(memory_format=self.memory_format))
+        return logits
 
     @property
     def target_layer(self) -> str:

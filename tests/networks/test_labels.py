@@ -20,11 +20,12 @@ def test_largest_is_the_first_of_the_largest(classes, seed, steps):
 
 
 def test_gradients_keep_the_layout_of_the_maps():
-    network = JointNet(in_channels=1, mask_classes=2, heads={}, channels=[4, 8], strides=[1, 2]).train()
+    network = JointNet(in_channels=1, mask_classes=2, heads={}, channels=[4, 8, 8], deep_supervision=1).train()
     layouts = []
-    network.mask_layers[0].register_full_backward_pre_hook(
-        lambda _, gradients: layouts.append(gradients[0].is_contiguous(memory_format=torch.channels_last_3d))
-    )
-    logits = network(torch.randn(2, 1, 8, 8, 8))["seg"]
-    logits.backward(torch.randn(2, 2, 8, 8, 8))
-    assert layouts == [True]
+    for layer in network.mask_layers:
+        layer.register_full_backward_pre_hook(
+            lambda _, gradients: layouts.append(gradients[0].is_contiguous(memory_format=torch.channels_last_3d))
+        )
+    answers = network(torch.randn(2, 1, 8, 8, 8))
+    torch.autograd.backward([*answers.values()], [torch.randn(logits.shape) for logits in answers.values()])
+    assert layouts == [True, True]
