@@ -2,8 +2,9 @@
 
 python scripts/bench.py limits         what the processor reaches in convolutions, products and copies
 python scripts/bench.py network        forward pass and training step of the joint network and of peers (extra `bench`)
-python scripts/bench.py sliding_window prediction of one volume of 256 x 256 x 180, beside nnU-Net's, and whether the
-                                       masks agree (extra `bench`)
+python scripts/bench.py sliding_window prediction of one volume of 256 x 256 x 180, beside nnU-Net's (extra `bench`)
+python scripts/bench.py tiles          with RUN, COHORT and a size such as 64 80 64: the Dice of that training's masks
+                                       in our tiles and by nnU-Net's predictor (extra `bench`)
 python scripts/bench.py accuracy       with COHORT and SECONDS: the Dice that `hippocampus_t1` reaches in that time
 python scripts/bench.py precision      with COHORT: the Dice of short trainings in bfloat16 and in float32, three seeds
 python scripts/bench.py predict        `mtseg predict` of a crop and of 512 x 512 x 400 voxels: time and memory
@@ -26,7 +27,7 @@ import torch
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     modules = Path(__file__).with_name("benchmarks").glob("[!_]*.py")
-    parser.add_argument("what", choices=sorted({module.stem for module in modules} - {"timing", "peers"}))
+    parser.add_argument("what", choices=sorted({module.stem for module in modules} - {"timing", "peers", "paired"}))
     parser.add_argument("files", nargs="*", help="or numbers, as said above")
     arguments = parser.parse_args()
     amx = torch.cpu._is_amx_tile_supported()

@@ -1,17 +1,17 @@
 """Whether bfloat16 costs accuracy: short trainings of `hippocampus_t1` in it and in float32."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
-import numpy as np
 import pandas as pd
 import torch
 
+from benchmarks.paired import difference
 from benchmarks.timing import NUMBERS
 from mtseg.bundle import evaluate, train
-from mtseg.statistics import estimate
 
 SEEDS = 3
 EPOCHS = 12
@@ -21,14 +21,16 @@ def run(cohort: str) -> None:
     """Train on all folds but the first with three seeds, and print the difference of the first's Dice, by subject."""
     if torch.bfloat16 not in NUMBERS:
         raise SystemExit("this device has no fast bfloat16: mtseg computes in float32 on it anyway")
-    differences = []
+    found = []
     for seed in range(SEEDS):
         dice = {number: _dice(cohort, number, seed=seed) for number in NUMBERS}
-        differences.append(dice[torch.bfloat16] - dice[torch.float32])
+        found.append((dice[torch.bfloat16], dice[torch.float32]))
         print(", ".join(f"{number}: Dice {of.mean():.4f}" for number, of in dice.items()), flush=True)
-    of_subjects = pd.concat(differences, axis=1).mean(axis=1).to_numpy()
-    found = estimate(lambda i: of_subjects[i].mean(axis=-1), [np.arange(len(of_subjects))], resamples=5000)
-    print(f"bfloat16 minus float32: {found.value:.4f} ({found.low:.4f} to {found.high:.4f}), n {len(of_subjects)}")
+    print(f"bfloat16 against float32: {difference(*map(_mean, zip(*found, strict=True)))}")
+
+
+def _mean(seeds: Sequence[pd.Series]) -> pd.Series:
+    return pd.concat(seeds, axis=1).mean(axis=1)
 
 
 def _dice(cohort: str, number: torch.dtype, *, seed: int) -> pd.Series:
