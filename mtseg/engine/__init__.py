@@ -5,6 +5,7 @@ from mtseg.engine.checkpoint import Checkpoints, find_checkpoint
 from mtseg.engine.history import History
 from mtseg.engine.loss_epochs import LossEpochs
 from mtseg.engine.memory import reuse_memory
+from mtseg.engine.processes import leave_together
 from mtseg.engine.seed import SeedEpochs
 from mtseg.engine.settings import check_settings
 from mtseg.engine.validation import ValidationScores
@@ -19,5 +20,6 @@ __all__ = [
     "ValidationScores",
     "check_settings",
     "find_checkpoint",
+    "leave_together",
     "reuse_memory",
 ]

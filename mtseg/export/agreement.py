@@ -13,8 +13,8 @@ from mtseg.keys import Task
 from mtseg.networks.labels import largest
 
 TOLERANCE = 1e-3
-"""Accepted difference, as a part of the output's largest number or of 1: float32 leaves 1e-6 to 1e-5, in EfficientNet 1e-4
-between two of torch's own convolutions, and a logit of 1 that is off by so much moves a probability by 0.0003."""
+"""Accepted difference, as a part of the output's largest number or of 1: float32 leaves 1e-6 to 1e-5, in EfficientNet
+1e-4 between two of torch's own convolutions. A logit of 1 that is off by so much moves a probability by 0.0003."""
 
 Answer = Callable[[Tensor], Mapping[str, Tensor]]
 
