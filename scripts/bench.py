@@ -27,7 +27,7 @@ import torch
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     modules = Path(__file__).with_name("benchmarks").glob("[!_]*.py")
-    parser.add_argument("what", choices=sorted({module.stem for module in modules} - {"timing", "peers", "paired"}))
+    parser.add_argument("what", choices=sorted({module.stem for module in modules} - {"timing", "peers"}))
     parser.add_argument("files", nargs="*", help="or numbers, as said above")
     arguments = parser.parse_args()
     amx = torch.cpu._is_amx_tile_supported()

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from mtseg.errors import InputError
 from mtseg.keys import Task
-from mtseg.networks.labels import largest
 
 
 class Scale(StrEnum):
@@ -150,7 +149,7 @@ class MaskTarget:
         if isinstance(self.where, Tensor):
             where = self.where.to(logits.device).clone()
         elif self.where == "predicted":  # one channel alone is a sigmoid's
-            where = grid > 0 if logits.shape[1] == 1 else largest(logits) == self.index
+            where = grid > 0 if logits.shape[1] == 1 else logits.argmax(dim=1) == self.index
         elif self.where == "all":
             where = torch.ones_like(grid, dtype=torch.bool)
         else:

@@ -11,7 +11,7 @@ def reuse_memory() -> bool:
 
     Every map of a network is far above the size from which glibc asks the system anew, whose pages must then be
     cleared: a tenth of a training step of the joint network on one core (858 against 789 ms) and a third of a forward
-    pass of 128 x 128 x 128 voxels (1,479 against 952 ms). The peak grew from 1.6 to 1.6 and from 1.5 to 1.9 GB.
+    pass of 128 x 128 x 128 voxels (1,479 against 952 ms), whose peak grew from 1.5 to 1.9 GB; the step's did not.
 
     Returns:
         Whether this C library can do so.

@@ -11,7 +11,7 @@ def largest(scores: Tensor) -> Tensor:
     comparison with the best so far.
 
     Args:
-        scores: (B, K, ...) logits or probabilities.
+        scores: (B, K, ...) logits or probabilities, K up to 256.
 
     Returns:
         (B, ...), uint8.

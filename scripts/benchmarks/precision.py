@@ -1,6 +1,5 @@
 """Whether bfloat16 costs accuracy: short trainings of `hippocampus_t1` in it and in float32."""
 
-from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,9 +8,9 @@ from unittest.mock import patch
 import pandas as pd
 import torch
 
-from benchmarks.paired import difference
 from benchmarks.timing import NUMBERS
 from mtseg.bundle import evaluate, train
+from mtseg.statistics import paired_numbers
 
 SEEDS = 3
 EPOCHS = 12
@@ -26,11 +25,9 @@ def run(cohort: str) -> None:
         dice = {number: _dice(cohort, number, seed=seed) for number in NUMBERS}
         found.append((dice[torch.bfloat16], dice[torch.float32]))
         print(", ".join(f"{number}: Dice {of.mean():.4f}" for number, of in dice.items()), flush=True)
-    print(f"bfloat16 against float32: {difference(*map(_mean, zip(*found, strict=True)))}")
-
-
-def _mean(seeds: Sequence[pd.Series]) -> pd.Series:
-    return pd.concat(seeds, axis=1).mean(axis=1)
+    means = (pd.concat(seeds, axis=1).mean(axis=1) for seeds in zip(*found, strict=True))
+    apart = paired_numbers(*means)
+    print(f"bfloat16 minus float32: {apart.difference:+.4f} ({apart.low:+.4f} to {apart.high:+.4f}), n {apart.n}")
 
 
 def _dice(cohort: str, number: torch.dtype, *, seed: int) -> pd.Series:

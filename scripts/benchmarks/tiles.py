@@ -10,10 +10,10 @@ from unittest.mock import patch
 import pandas as pd
 from torch import Tensor, nn
 
-from benchmarks.paired import difference
 from benchmarks.sliding_window import theirs
 from mtseg.bundle import evaluate
 from mtseg.inference import JointInferer
+from mtseg.statistics import paired_numbers
 
 
 def run(trained: str, cohort: str, *edges: str) -> None:
@@ -25,12 +25,15 @@ def run(trained: str, cohort: str, *edges: str) -> None:
         *edges: Voxels along each axis; images must be larger.
     """
     tile = [int(edge) for edge in edges]
-    half = _dice(trained, cohort, tile=tile)
-    even = _dice(trained, cohort, tile=None, largest=prod(tile))
     peer = _dice(trained, cohort, tile=tile, by_nnunet=True)
-    print(f"nnU-Net's predictor, float32, tiles overlap by half: Dice {peer.mean():.4f}")
-    print(f"mtseg, the same tiles: {difference(half, peer)}")
-    print(f"mtseg, few even tiles, no larger: {difference(even, peer)}")
+    print(f"nnU-Net's predictor, float32, tiles overlap by half: Dice {peer.mean():.4f}, n {len(peer)}", flush=True)
+    ours = {
+        "the same tiles": _dice(trained, cohort, tile=tile),
+        "few even tiles, no larger": _dice(trained, cohort, tile=None, largest=prod(tile)),
+    }
+    for name, dice in ours.items():
+        apart = paired_numbers(dice, peer)
+        print(f"mtseg, {name}: {apart.difference:+.4f} ({apart.low:+.4f} to {apart.high:+.4f})")
 
 
 def _dice(

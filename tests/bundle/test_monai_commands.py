@@ -54,9 +54,14 @@ def test_run_in_two_processes(overrides, tmp_path):
     assert len([*(tmp_path / "run" / "tensorboard").iterdir()]) == 1
 
 
-@pytest.mark.parametrize(("weights", "tolerance"), [({"seg": 0.0, "outcome": 1.0}, 1e-3), ({"outcome": 0.3}, 0.03)])
-def test_two_processes_learn_what_one_learns_with_batches_twice_as_large(overrides, tmp_path, weights, tolerance):
-    """Without chance in the samples. bfloat16 rounds sums of two otherwise than those of four; Dice is a batch's."""
+@pytest.mark.parametrize(("weights", "tolerance"), [({"seg": 0.0, "outcome": 1.0}, 1e-4), ({"outcome": 0.3}, 0.03)])
+def test_two_processes_learn_what_one_learns_with_batches_twice_as_large(
+    overrides, tmp_path, weights, tolerance, monkeypatch
+):
+    """Without chance in the samples; Dice alone is not quite the same, since it is taken over a batch."""
+    # bfloat16 rounds sums of two otherwise than those of four: each process is told that the processor has none.
+    (tmp_path / "sitecustomize.py").write_text("import torch; torch.cpu.get_capabilities = dict")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (tmp_path / "plain.yaml").write_text("augment: {space: null, intensity: null}\n")
     whole = [*overrides, "--patch_size", "[20, 16, 14]", "--network_def#head_dropout", "0.0", "--epochs", "8"]
     whole += ["--loss_weights", str(weights), "--output"]
