@@ -99,7 +99,7 @@ class History:
         row = {"epoch": state.epoch} | losses
         if self.validated and self.evaluator is not None:
             row |= {f"val_{name}": value for name, value in self.evaluator.state.metrics.items()}
-        row |= {"lr": self.optimizer.param_groups[0]["lr"], "seconds": round(self.spent_before + spent, 1)}
+        row |= {"lr": self.optimizer.param_groups[0]["lr"], "seconds": round(self.spent_before + spent, 3)}
         self.rows.append(row)
         state.metrics = row  # for trackers that are attached after this one
         write_table(pd.DataFrame(self.rows), self.path)

@@ -1,5 +1,6 @@
 """What the handlers write and compute, with known answers."""
 
+from itertools import count
 from types import SimpleNamespace
 
 import numpy as np
@@ -53,6 +54,15 @@ def test_history_has_an_epochs_mean_losses_and_the_scores_of_those_validated(tmp
     assert table["lr"].tolist() == [0.5] * 3
     np.testing.assert_array_equal(table["val_dice"], [np.nan, 0.25, np.nan])
     assert (state.metrics["loss"], "val_dice" in state.metrics) == (31, False)
+
+
+def test_history_counts_epochs_of_milliseconds(tmp_path, monkeypatch):
+    ticks = count(step=0.004)  # a quick processor trains a small network for an epoch in less than .05 seconds
+    monkeypatch.setattr("mtseg.engine.history.time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    model = Model()
+    model.history(tmp_path).attach(model.engine)
+    model.engine.run([0], max_epochs=2)
+    assert read_table(tmp_path / "history.tsv")["seconds"].tolist() == [0.004, 0.008]
 
 
 def test_history_of_a_resumed_training_continues_and_repeats_no_row(tmp_path):
