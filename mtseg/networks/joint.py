@@ -1,9 +1,7 @@
 """Residual U-Net with heads on its bottleneck: a mask and answers about the subject from one pass."""
 
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
 from math import ceil, prod
-from operator import mul
 from typing import Any
 
 from monai.networks.blocks import UnetOutBlock
@@ -16,7 +14,7 @@ from mtseg.networks.blocks import channels_last
 from mtseg.networks.decoder import Decoder
 from mtseg.networks.encoder import ResidualEncoder
 from mtseg.networks.heads import BottleneckPool, Pooling, make_heads
-from mtseg.networks.precision import exact_gradients
+from mtseg.networks.precision import exact_if_small
 
 
 class JointNet(nn.Module):
@@ -62,7 +60,6 @@ class JointNet(nn.Module):
             raise ValueError(f"{len(channels)} levels leave at most {len(channels) - 2} for deep supervision")
         per_axis = [ensure_tuple_rep(stride, spatial_dims) for stride in strides]
         self.reduction = [prod(along) for along in zip(*per_axis, strict=True)]
-        self.depth_strides = [*accumulate((stride[0] for stride in per_axis), mul)]
         self.encoder = ResidualEncoder(
             spatial_dims=spatial_dims, in_channels=in_channels, channels=channels, strides=strides, dropout=dropout
         )
@@ -94,7 +91,7 @@ class JointNet(nn.Module):
             InputError: See `check_size`.
         """
         self.check_size(x.shape[2:])
-        with exact_gradients(x, [x.shape[2] // stride for stride in self.depth_strides]):
+        with exact_if_small(x, self.reduction):
             return self._answers(x)
 
     def _answers(self, x: Tensor) -> dict[str, Tensor]:

@@ -1,6 +1,6 @@
 """Which number format a network computes in."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -25,19 +25,22 @@ def autocast(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=supported)
 
 
-def exact_gradients(x: Tensor, depths: Collection[int]) -> torch.autocast:
-    """Float32 throughout where torch's bfloat16 would give wrong gradients, without a word, on a CPU.
+def exact_if_small(x: Tensor, reduction: Sequence[int]) -> torch.autocast:
+    """Float32 throughout where torch's bfloat16 may be wrong, without a word, on a CPU: in maps of one or two voxels.
 
-    The gradient of the weights of a 3x3x3 convolution is off by as much as it is large if the map's first axis has just
-    two voxels (torch 2.11 to 2.12.1 with oneDNN; three voxels, and float32, are right).
+    If a map has no more than that along some axis, oneDNN's convolutions read memory that was never written, on the way
+    forward and back, and the gradient of a 3x3x3 convolution's weights is off by as much as it is large (torch 2.11 to
+    2.12.1; with and without AMX). With three voxels along every axis, and in float32, they are right.
 
     Args:
         x: The network's input, (B, C, ...).
-        depths: Sizes of the first spatial axis at the network's levels, in voxels.
+        reduction: Voxels of the input for one of the coarsest map, along each axis.
 
     Returns:
         A context manager; it changes nothing elsewhere.
     """
-    wrong = x.device.type == "cpu" and x.ndim == 5 and 2 in depths and torch.is_grad_enabled()
-    enabled = torch.is_autocast_enabled(x.device.type) and not wrong
-    return torch.autocast(x.device.type, torch.get_autocast_dtype(x.device.type), enabled=enabled)
+    device = x.device.type
+    enabled = torch.is_autocast_enabled(device)
+    if enabled and device == "cpu":
+        enabled = all(size // factor > 2 for size, factor in zip(x.shape[2:], reduction, strict=True))
+    return torch.autocast(device, torch.get_autocast_dtype(device), enabled=enabled)
