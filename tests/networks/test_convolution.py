@@ -52,4 +52,5 @@ def test_gradients_and_bfloat16_are_left_to_torch(network):
         answer["sex"].sum().backward()
         assert network.encoder.levels[1].conv1.conv.weight.grad is not None
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            assert network(image)["seg"].dtype == torch.bfloat16
+            wide = torch.randn(1, 2, 24, 24, 24)  # the coarsest map has three voxels along every axis
+            assert network(wide)["seg"].dtype == torch.bfloat16
