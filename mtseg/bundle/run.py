@@ -19,10 +19,11 @@ from mtseg.bundle.guards import check_mirror, check_output, check_unchanged, ref
 from mtseg.bundle.inputs import table_of
 from mtseg.bundle.locate import find, root
 from mtseg.bundle.members import PREDICTION, add_uncertainty, prediction_config, strangers
-from mtseg.engine import find_checkpoint, reuse_memory
+from mtseg.engine import find_checkpoint
 from mtseg.errors import InputError
 from mtseg.files import replacing
 from mtseg.keys import File
+from mtseg.networks.memory import reuse_memory
 
 Path_ = str | PathLike
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from monai.inferers import Inferer, sliding_window_inference
+from monai.inferers import Inferer
 from torch import Tensor, nn
 
 from mtseg.cam.explainer import OWN, WITHOUT_LAYER, Explainer, check_method, ensemble
@@ -15,7 +15,7 @@ from mtseg.cam.targets import MaskTarget, Scale, Target
 from mtseg.errors import InputError
 from mtseg.keys import Task
 from mtseg.networks.padding import pad_to_multiple
-from mtseg.networks.tiles import tiles_of
+from mtseg.networks.tiles import join_tiles, tiles_of
 from mtseg.statistics import average_members
 
 Infer = Callable[[Tensor, nn.Module], dict[str, Tensor]]
@@ -140,8 +140,7 @@ class SubjectExplainer(Inferer):
 
         if isinstance(target, MaskTarget):  # the voxels that are asked about are cut with the image
             image = torch.cat([image, target.where[:, None].to(image.dtype)], dim=1)  # type: ignore[union-attr, index]
-        joined = sliding_window_inference(image, tiles.size, 1, explain, overlap=tiles.overlap, mode="gaussian")
-        joined = joined / torch.cat(weights).mean()
+        joined = join_tiles(image, tiles, explain) / torch.cat(weights).mean()
         return {name: joined[:, i] for i, name in enumerate(names)}
 
     def _predicted(self, images: Tensor, member: nn.Module) -> dict[str, Tensor]:

@@ -4,7 +4,6 @@ from mtseg.engine.batch import PrepareBatch, TrainingInferer
 from mtseg.engine.checkpoint import Checkpoints, find_checkpoint
 from mtseg.engine.history import History
 from mtseg.engine.loss_epochs import LossEpochs
-from mtseg.engine.memory import reuse_memory
 from mtseg.engine.processes import leave_together
 from mtseg.engine.seed import SeedEpochs
 from mtseg.engine.settings import check_settings
@@ -21,5 +20,4 @@ __all__ = [
     "check_settings",
     "find_checkpoint",
     "leave_together",
-    "reuse_memory",
 ]

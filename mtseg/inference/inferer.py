@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
-from monai.inferers import Inferer, sliding_window_inference
+from monai.inferers import Inferer
 from torch import Tensor, nn
 
 from mtseg.keys import Task
 from mtseg.networks.convolution import FastConvolutions
+from mtseg.networks.memory import return_memory
 from mtseg.networks.padding import pad_to_multiple
 from mtseg.networks.precision import autocast
-from mtseg.networks.tiles import Tiles, tiles_of
+from mtseg.networks.tiles import Tiles, join_tiles, tiles_of
 from mtseg.tasks import Head, Kind
 
 
@@ -65,10 +66,12 @@ class JointInferer(Inferer):
         return answers
 
     def _answer(self, image: Tensor, network: nn.Module) -> dict[str, Tensor]:
-        tiles = tiles_of(image.shape[2:], self.tile)  # never larger than the image: else MONAI would pad with zeros
+        tiles = tiles_of(image.shape[2:], self.tile)
         if tiles is None:
             return self._whole(image, network)
         subjects = [self._tiled(subject, network, tiles) for subject in image.split(1)]
+        if len(subjects) == 1:
+            return subjects[0]  # without a copy
         return {name: torch.cat([subject[name] for subject in subjects]) for name in subjects[0]}
 
     def _whole(self, image: Tensor, network: nn.Module) -> dict[str, Tensor]:
@@ -87,6 +90,8 @@ class JointInferer(Inferer):
         answers: dict[str, list[Tensor]] = {head.name: [] for head in self.heads}
 
         def predict(tile: Tensor) -> Tensor:
+            if len(weights) % 8 == 0:
+                return_memory()  # first of the image's preparation, later of pieces too small for a map
             found = self._whole(tile, network)
             # The small constant decides only where no tile has any foreground.
             weights.append((1 - found[Task.SEG][:, 0]).flatten(1).sum(dim=1) + 1e-3)
@@ -94,7 +99,7 @@ class JointInferer(Inferer):
                 kept.append(found[name])
             return found[Task.SEG]
 
-        seg = sliding_window_inference(image, tiles.size, 1, predict, overlap=tiles.overlap, mode="gaussian")
+        seg = join_tiles(image, tiles, predict)
         weight = torch.cat(weights)[:, None]
         averaged = {
             name: (torch.cat(kept) * weight).sum(dim=0, keepdim=True) / weight.sum() for name, kept in answers.items()

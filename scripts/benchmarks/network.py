@@ -12,8 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.limits import ceiling
 from benchmarks.peers import CLASSES, NETWORKS, OURS
 from benchmarks.timing import DEVICE, NUMBERS, PATCH, seconds
-from mtseg.engine.memory import reuse_memory
 from mtseg.networks.convolution import FastConvolutions
+from mtseg.networks.memory import reuse_memory
 from mtseg.networks.precision import autocast
 
 SHAPES = ((7, 1, *PATCH), (1, 1, 128, 128, 128))

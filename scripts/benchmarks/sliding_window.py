@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from benchmarks.peers import CLASSES, NETWORKS, OURS
 from benchmarks.timing import DEVICE
-from mtseg.engine import reuse_memory
 from mtseg.inference import JointInferer
+from mtseg.networks.memory import reuse_memory
 
 THEIRS = "nnU-Net, ResidualEncoderUNet, 1 block a level"
 VOLUME, TILE = (256, 256, 180), (128, 128, 128)

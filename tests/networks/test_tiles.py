@@ -3,12 +3,11 @@
 from itertools import pairwise
 from math import prod
 
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from monai.data.utils import dense_patch_slices
-from monai.inferers.utils import _get_scan_interval
 
-from mtseg.networks.tiles import LARGEST_WHOLE, OVERLAP, tiles_of
+from mtseg.networks.tiles import HUGE, LARGEST_OF_HUGE, LARGEST_WHOLE, OVERLAP, Tiles, join_tiles, tiles_of
 
 
 @given(st.tuples(*[st.integers(1, 700)] * 3))
@@ -17,13 +16,34 @@ def test_tiles_are_no_larger_than_memory_allows_and_share_what_they_must(size):
     if prod(size) <= LARGEST_WHOLE:
         assert tiles is None
         return
-    assert prod(tiles.size) <= LARGEST_WHOLE
+    assert prod(tiles.size) <= (LARGEST_WHOLE if prod(size) <= HUGE else LARGEST_OF_HUGE)
     assert all(tile == n or tile % 16 == 0 for tile, n in zip(tiles.size, size, strict=True))
-    # as MONAI lays them out
-    places = dense_patch_slices(size, tiles.size, _get_scan_interval(size, tiles.size, 3, tiles.overlap))
-    for axis, (tile, n) in enumerate(zip(tiles.size, size, strict=True)):
-        starts = sorted({place[axis].start for place in places})
+    for starts, tile, n in zip(tiles.starts, tiles.size, size, strict=True):
         assert starts[0] == 0 and starts[-1] == n - tile
-        assert all(after - before <= tile - OVERLAP + 1 for before, after in pairwise(starts))
+        assert all(0 < after - before <= tile - OVERLAP for before, after in pairwise(starts))
         # one tile fewer could not reach
         assert len(starts) == 1 or (len(starts) - 1) * (tile - OVERLAP) + OVERLAP < n
+
+
+@given(st.tuples(*[st.integers(1, 60)] * 2), st.tuples(*[st.integers(1, 20)] * 2))
+def test_tiles_of_a_given_size_share_half(size, largest):
+    tiles = tiles_of(size, largest)
+    if tiles is None:
+        assert all(n <= edge for n, edge in zip(size, largest, strict=True))
+        return
+    assert tiles.size == [min(n, edge) for n, edge in zip(size, largest, strict=True)]
+    for starts, tile, n in zip(tiles.starts, tiles.size, size, strict=True):
+        assert starts[0] == 0 and starts[-1] == n - tile
+        assert all(0 < after - before <= max(tile // 2, 1) for before, after in pairwise(starts))
+    image = torch.rand(2, 3, *size)
+    torch.testing.assert_close(join_tiles(image, tiles, lambda part: part * 2), image * 2)
+
+
+def test_neighbours_are_mixed_by_their_distance():
+    """Two tiles that answer 0 and 1: in the middle of what they share both count alike, at its ends one alone."""
+    answers = iter([torch.zeros(1, 1, 32), torch.ones(1, 1, 32)])
+    joined = join_tiles(torch.zeros(1, 1, 48), Tiles([32], [[0, 16]]), lambda _: next(answers))[0, 0]
+    assert joined[:16].tolist() == [0] * 16 and joined[32:].tolist() == [1] * 16
+    shared = joined[16:32]
+    torch.testing.assert_close(shared + shared.flip(0), torch.ones(16))
+    assert (shared.diff() > 0).all() and shared[0] < 0.03

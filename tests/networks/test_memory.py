@@ -7,7 +7,7 @@ import pytest
 
 PROGRAM = """
 import resource, torch
-from mtseg.engine import reuse_memory
+from mtseg.networks.memory import reuse_memory
 torch.set_num_threads(1)
 {before}
 def step():
@@ -27,3 +27,23 @@ def test_maps_do_not_ask_the_system_again():
         return int(done.stdout)
 
     assert faults("assert reuse_memory()") < faults("") / 10
+
+
+HELD = """
+import torch
+from mtseg.networks.memory import return_memory, reuse_memory
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 / 1e6
+assert reuse_memory()
+maps = [torch.ones(12_000_000) for _ in range(8)]
+del maps[:-1]  # the last one keeps the heap from shrinking by itself
+before = resident()
+assert return_memory()
+print(before - resident())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a matter of glibc")
+def test_freed_maps_go_back_to_the_system_on_demand():
+    run = subprocess.run([sys.executable, "-c", HELD], capture_output=True, text=True, check=True)
+    assert float(run.stdout) > 7 * 40  # of 48 MB each

@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+from collections.abc import Callable
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # as in malloc.h
 
@@ -16,7 +17,20 @@ def reuse_memory() -> bool:
     Returns:
         Whether this C library can do so.
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    change = getattr(ctypes.CDLL(None), "mallopt", None)
+    change = _glibc("mallopt")
     return change is not None and all([change(_MMAP_MAX, 0), change(_TRIM_THRESHOLD, 2**31 - 1)])
+
+
+def return_memory() -> bool:
+    """Give what has been freed back to the system, before something large of another size is allocated.
+
+    Returns:
+        Whether there was any.
+    """
+    trim = _glibc("malloc_trim")
+    return trim is not None and bool(trim(0))
+
+
+def _glibc(name: str) -> Callable[..., int] | None:
+    """One of glibc's functions that other C libraries do not have."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform.startswith("linux") else None
