@@ -16,6 +16,7 @@ Out = Annotated[Path, typer.Option("--out", help="Folder of the study; a second 
 Quick = Annotated[bool, typer.Option("--quick", help="Few and short trainings: shows that everything works.")]
 Repeats = Annotated[int | None, typer.Option(min=1, help="Trainings that differ by chance only.")]
 Shuffle = Annotated[bool, typer.Option("--shuffle-labels", help="The study of nothing: labels are exchanged.")]
+Weights = Annotated[str | None, typer.Option(help="Learned weights to begin with: torchvision's name, or a file.")]
 Cluster = Annotated[str | None, typer.Option(help="As of `mtseg experiment`.")]
 
 
@@ -38,18 +39,15 @@ def calcium(
 ) -> None:
     """Which cells were stimulated, from single frames of a calcium movie; similarity of the maps of patterns."""
     from mtseg.study.calcium.study import run_calcium
+    from mtseg.study.runs import Plan
 
     log_to_terminal()
     page = run_calcium(
         _named(movie, "--movie"),
         cells,
-        out=out,
+        Plan(out, quick, repeats, shuffle_labels, cluster),
         events=_named(events or [], "--events"),
         threshold_sd=threshold_sd,
-        quick=quick,
-        repeats=repeats,
-        shuffled=shuffle_labels,
-        cluster=cluster,
     )
     typer.echo(page)
 
@@ -64,9 +62,7 @@ def attention_branch(
     name: Annotated[str, typer.Option(help="Column of the slices' names.")] = "slice",
     patient: Annotated[str, typer.Option(help="Column that says whose a slice is.")] = "patient",
     architecture: Annotated[str, typer.Option(help="Backbone.")] = "resnet18",
-    weights: Annotated[
-        str | None, typer.Option(help="Learned weights to begin with: torchvision's name, or a file.")
-    ] = None,
+    weights: Weights = None,
     quick: Quick = False,
     repeats: Repeats = None,
     shuffle_labels: Shuffle = False,
@@ -75,17 +71,14 @@ def attention_branch(
     """Attention branch networks on slices, taught where to look, by two losses: slices, patients, maps."""
     from mtseg.study.attention_branch.slices import Slices
     from mtseg.study.attention_branch.study import run_attention_branch
+    from mtseg.study.runs import Plan
 
     log_to_terminal()
     page = run_attention_branch(
         Slices(table=table, images=images, masks=masks, name=name, patient=patient, label=label),
-        out=out,
+        Plan(out, quick, repeats, shuffle_labels, cluster),
         architecture=architecture,
         weights=weights,
-        quick=quick,
-        repeats=repeats,
-        shuffled=shuffle_labels,
-        cluster=cluster,
     )
     typer.echo(page)
 
@@ -102,9 +95,7 @@ def motor_learning(
         str | None, typer.Option(help="FIRST:LAST[:STEP], axial, counted from 0 below; else all with brain.")
     ] = None,
     folds: Annotated[int | None, typer.Option(min=2, help="Into which persons are divided.")] = None,
-    weights: Annotated[
-        str | None, typer.Option(help="Learned weights to begin with: torchvision's name, or a file.")
-    ] = None,
+    weights: Weights = None,
     quick: Quick = False,
     repeats: Repeats = None,
     shuffle_labels: Shuffle = False,
@@ -114,18 +105,15 @@ def motor_learning(
     from mtseg.study.motor_learning.persons import Given
     from mtseg.study.motor_learning.study import run_motor_learning
     from mtseg.study.motor_learning.volumes import read_range
+    from mtseg.study.runs import Plan
 
     log_to_terminal()
     asked = read_range(slices) if slices else None
     page = run_motor_learning(
         Given(table=table, label=label, modalities=tuple(modality), positive=positive, atlas=atlas, slices=asked),
-        out=out,
+        Plan(out, quick, repeats, shuffle_labels, cluster),
         folds=folds,
         weights=weights,
-        quick=quick,
-        repeats=repeats,
-        shuffled=shuffle_labels,
-        cluster=cluster,
     )
     typer.echo(page)
 
@@ -152,19 +140,16 @@ def perfusion(
 ) -> None:
     """AlexNet and GoogLeNet on surface maps of perfusion: normal, Alzheimer's disease, dementia with Lewy bodies."""
     from mtseg.study.perfusion.study import run_perfusion
+    from mtseg.study.runs import Plan
 
     log_to_terminal()
     page = run_perfusion(
         atlas,
+        Plan(out, quick, repeats, shuffle_labels, cluster),
         template=template,
-        out=out,
         normals=normals,
         patients=patients,
         weights=_named(weights or [], "--weights"),
-        quick=quick,
-        repeats=repeats,
-        shuffled=shuffle_labels,
-        cluster=cluster,
     )
     typer.echo(page)
 

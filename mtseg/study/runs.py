@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -24,19 +25,42 @@ SETTINGS = "settings.json"
 """What a study's folder was made with."""
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What every study is asked: where it goes, how much is computed, and by whom.
+
+    Attributes:
+        out: Output folder, see the reference of studies. What is finished in it is kept.
+        quick: Few and short trainings: shows that everything works.
+        repeats: Trainings that differ by chance only; None: as many as the study has by default.
+        shuffled: Exchange the labels: the study of nothing.
+        cluster: Where the trainings are executed, see `mtseg.experiment.run_experiment`.
+    """
+
+    out: str | PathLike
+    quick: bool = False
+    repeats: int | None = None
+    shuffled: bool = False
+    cluster: str | None = None
+
+    def seeds(self, *, full: int, quick: int) -> list[int]:
+        """One for each repeat, of which a study has so many by default."""
+        return [*range(self.repeats or (quick if self.quick else full))]
+
+
 @contextmanager
-def study_folder(out: str | PathLike, settings: Mapping[str, Any]) -> Iterator[Path]:
+def study_folder(plan: Plan, settings: Mapping[str, Any]) -> Iterator[Path]:
     """Keep other processes out of a study's folder, and what was made with other settings apart.
 
     Args:
-        out: The folder; made if absent.
-        settings: All that decides what the study computes; paths as they are.
+        plan: Whose folder it is; made if absent.
+        settings: What else decides what the study computes; paths as they are.
 
     Raises:
         InputError: The folder holds a study with other settings, or another process is in it.
     """
-    out = Path(out).absolute()
-    known = json.loads(json.dumps(settings, default=str))
+    out = Path(plan.out).absolute()
+    known = json.loads(json.dumps({**settings, "quick": plan.quick, "shuffled": plan.shuffled}, default=str))
     with alone_in(out):
         path = out / SETTINGS
         before = json.loads(path.read_text()) if path.is_file() else known

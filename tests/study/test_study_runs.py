@@ -9,22 +9,23 @@ import pytest
 
 from mtseg.data import read_cohort
 from mtseg.errors import InputError
-from mtseg.study.runs import shuffle_labels, study_folder
+from mtseg.study.runs import Plan, shuffle_labels, study_folder
 
 
 def test_a_folder_goes_on_with_the_same_settings_only(tmp_path):
-    with study_folder(tmp_path / "study", {"repeats": 2, "table": tmp_path / "a.tsv"}) as folder:
+    plan, settings = Plan(tmp_path / "study"), {"repeats": 2, "table": tmp_path / "a.tsv"}
+    with study_folder(plan, settings) as folder:
         assert json.loads((folder / "settings.json").read_text())["repeats"] == 2
         with (
             pytest.raises(InputError, match="another process"),
-            study_folder(tmp_path / "study", {"repeats": 2, "table": tmp_path / "a.tsv"}),
+            study_folder(plan, settings),
         ):
             pass
-    with study_folder(tmp_path / "study", {"repeats": 2, "table": tmp_path / "a.tsv"}):
+    with study_folder(plan, settings):
         pass
     with (
         pytest.raises(InputError, match="was begun with another repeats, quick"),
-        study_folder(tmp_path / "study", {"repeats": 3, "table": tmp_path / "a.tsv", "quick": True}),
+        study_folder(Plan(plan.out, quick=True), settings | {"repeats": 3}),
     ):
         pass
 

@@ -1,6 +1,5 @@
 """`mtseg study attention-branch`: what is it, with attention taught by a mask, by two losses."""
 
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from mtseg.statistics import VARIANT
 from mtseg.study.attention_branch.page import Findings, write_attention_page
 from mtseg.study.attention_branch.slices import DIAGNOSIS, Slices, prepare_slices
 from mtseg.study.attention_branch.tables import PATIENT, SLICE, diagnosis_table, matched_table, one_row_each
-from mtseg.study.runs import map_pictures, shuffle_labels, study_folder, train_variants
+from mtseg.study.runs import Plan, map_pictures, shuffle_labels, study_folder, train_variants
 from mtseg.tasks import Head, Kind
 
 BUNDLE = "attention_branch_2d"
@@ -29,29 +28,16 @@ MAPS = ("attention", "gradcam")
 
 
 def run_attention_branch(
-    given: Slices,
-    *,
-    out: str | PathLike,
-    architecture: str = "resnet18",
-    weights: str | None = None,
-    quick: bool = False,
-    repeats: int | None = None,
-    shuffled: bool = False,
-    cluster: str | None = None,
+    given: Slices, plan: Plan, *, architecture: str = "resnet18", weights: str | None = None
 ) -> Path:
     """Train attention branch networks by two losses on the same folds of patients, and compare slices and patients.
 
-    What is finished in the folder is kept.
-
     Args:
         given: The slices.
-        out: Output folder, see the reference of studies.
+        plan: By default 3 repeats; quick 1, with small pictures, few epochs, and the baseline's weight of the map fixed
+            at 1. Shuffled diagnoses are exchanged between patients.
         architecture: One of `mtseg.networks.backbones.ARCHITECTURES`.
         weights: Learned weights to start from, see `mtseg.networks.pretrained.read_weights`.
-        quick: Small pictures, few epochs, one repeat, and the baseline's weight of the map fixed at 1.
-        repeats: Trainings that differ by chance only; by default 3, quick 1.
-        shuffled: Exchange the diagnoses between patients: the study of nothing.
-        cluster: Where the trainings are executed, see `mtseg.experiment.run_experiment`.
 
     Returns:
         The page.
@@ -59,41 +45,39 @@ def run_attention_branch(
     Raises:
         InputError: Something is wrong with the input, or the folder holds another study.
     """
-    repeats = repeats or (QUICK_REPEATS if quick else REPEATS)
+    seeds = plan.seeds(full=REPEATS, quick=QUICK_REPEATS)
     settings = {name: str(value) for name, value in vars(given).items()} | {
         "architecture": architecture,
         "weights": weights,
-        "quick": quick,
-        "repeats": repeats,
-        "shuffled": shuffled,
+        "repeats": len(seeds),
     }
-    with study_folder(out, settings) as folder:
-        size = QUICK_SIZE if quick else SIZE
+    with study_folder(plan, settings) as folder:
+        size = QUICK_SIZE if plan.quick else SIZE
         table, classes = prepare_slices(given, out=folder / "data", size=size, folds=FOLDS)
-        if shuffled:
+        if plan.shuffled:
             table = shuffle_labels(table, label=DIAGNOSIS, by="patient", seed=0)
         common: dict[str, Any] = {
             "architecture": architecture,
             "pretrained": weights,
             "heads": {DIAGNOSIS: {"classes": [*classes]}},
             "patch_size": [size, size],
-            **(QUICK if quick else {}),
+            **(QUICK if plan.quick else {}),
         }
         experiment = train_variants(
             folder / "experiment",
-            cluster=cluster,
+            cluster=plan.cluster,
             cohort=table,
             bundle=BUNDLE,
             settings=common,
-            variants={BASELINE: baseline(quick=quick), SWITCHED: {"loss_weights": _switched()}},
-            seeds=[*range(repeats)],
+            variants={BASELINE: baseline(quick=plan.quick), SWITCHED: {"loss_weights": _switched()}},
+            seeds=seeds,
             primary=["accuracy", "auc"],
             average_by="patient",
         )
         head = Head(DIAGNOSIS, Kind.CLASSES, classes)
         maps = pd.concat([_maps(folder, experiment, table, variant) for variant in (BASELINE, SWITCHED)])
         found = _findings(experiment, table, head, maps)
-        return write_attention_page(folder, found, table=table, head=head, shuffled=shuffled, weights=weights)
+        return write_attention_page(folder, found, table=table, head=head, shuffled=plan.shuffled, weights=weights)
 
 
 def baseline(*, quick: bool) -> dict[str, Any]:

@@ -125,7 +125,7 @@ _REPEATS = "Mean and standard deviation over trainings that differ by chance onl
 _LABELS = "A label in one fold only is never learnt before that fold is answered."
 _CELLS = (
     "Of the frames that show a cell: how often the strongest output is one of the frame's cells, and how often the "
-    "cell's own output is .5 or more (recall). 95 % intervals over events, none where there are too few."
+    "cell's own output is .5 or more (recall). 95 % intervals over events, none where all are alike."
 )
 _SIMILARITY = (
     "HiResCAM at the last feature maps for the strongest output, of a network that was trained on all frames; each map "

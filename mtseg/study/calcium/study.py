@@ -23,7 +23,7 @@ from mtseg.study.calcium.page import Findings, write_calcium_page
 from mtseg.study.calcium.patterns import PatternChange, compare_patterns, mean_pattern_maps
 from mtseg.study.calcium.scoring import score_cells, score_rules
 from mtseg.study.pictures import read_picture
-from mtseg.study.runs import map_pictures, read_maps, shuffle_labels, study_folder, train_variants
+from mtseg.study.runs import Plan, map_pictures, read_maps, shuffle_labels, study_folder, train_variants
 from mtseg.tasks import Head, Kind
 
 BUNDLE = "calcium_2d"
@@ -38,29 +38,19 @@ REPEATS, QUICK_REPEATS = 5, 2
 def run_calcium(
     movies: Mapping[str, str | PathLike],
     cells: str | PathLike,
+    plan: Plan,
     *,
-    out: str | PathLike,
     events: Mapping[str, str | PathLike] | None = None,
     threshold_sd: float = 3.0,
-    quick: bool = False,
-    repeats: int | None = None,
-    shuffled: bool = False,
-    cluster: str | None = None,
 ) -> Path:
     """Train a network per condition to tell the stimulated cells from one frame, score it, and compare its maps.
-
-    What is finished in the folder is kept.
 
     Args:
         movies: One or two: condition to TIFF stack or folder of frames.
         cells: Outlines, see `mtseg.study.calcium.cells.read_cells`.
-        out: Output folder, see the reference of studies.
+        plan: By default 5 repeats, quick 2 with fewer epochs. Shuffled labels are exchanged between events.
         events: By condition, tables of what was stimulated; without, cells count where they are active.
         threshold_sd: See `prepare_frames`.
-        quick: Fewer epochs and repeats: shows that everything works.
-        repeats: Trainings that differ by chance only; by default 5, quick 2.
-        shuffled: Exchange the labels between events: the study of nothing.
-        cluster: Where the trainings are executed, see `mtseg.experiment.run_experiment`.
 
     Returns:
         The page.
@@ -71,40 +61,39 @@ def run_calcium(
     """
     if not 1 <= len(movies) <= 2:
         raise InputError(f"--movie: {len(movies)} conditions. Give one, or two to compare, such as before and after")
-    repeats = repeats or (QUICK_REPEATS if quick else REPEATS)
+    seeds = plan.seeds(full=REPEATS, quick=QUICK_REPEATS)
     settings = {
         "movies": {name: str(Path(path).absolute()) for name, path in movies.items()},
         "cells": str(Path(cells).absolute()),
         "events": {name: str(Path(path).absolute()) for name, path in (events or {}).items()},
         "threshold_sd": threshold_sd,
-        "quick": quick,
-        "repeats": repeats,
-        "shuffled": shuffled,
+        "repeats": len(seeds),
     }
-    with study_folder(out, settings) as folder:
+    with study_folder(plan, settings) as folder:
         frames = prepare_frames(movies, cells, out=folder / "data", events=events, threshold_sd=threshold_sd)
         tables = frames.tables
-        if shuffled:
+        if plan.shuffled:
             tables = {
                 name: shuffle_labels(path, label=STIMULATED, by=Column.GROUP, seed=0) for name, path in tables.items()
             }
         found = [
-            _condition(name, path, frames, out=folder, repeats=repeats, quick=quick, cluster=cluster)
-            for name, path in tables.items()
+            _condition(name, path, frames, out=folder / name, seeds=seeds, plan=plan) for name, path in tables.items()
         ]
         change = _change(found) if len(found) == 2 else None
-        return write_calcium_page(folder, found, frames, change, shuffled=shuffled, observed=bool(events))
+        return write_calcium_page(folder, found, frames, change, shuffled=plan.shuffled, observed=bool(events))
 
 
-def _condition(
-    name: str, table: Path, frames: PreparedFrames, *, out: Path, repeats: int, quick: bool, cluster: str | None
-) -> Findings:
+def _condition(name: str, table: Path, frames: PreparedFrames, *, out: Path, seeds: list[int], plan: Plan) -> Findings:
     """Train, score and explain the networks of one condition."""
     rows = read_cohort(table).table
     size = [16 * ceil(n / 16) for n in reversed(read_picture(rows[FRAME].iloc[0]).shape)]  # the network's reduction
-    settings = {"heads": {STIMULATED: {"labels": [*frames.labels]}}, "patch_size": size, **(QUICK if quick else {})}
-    spec = {"bundle": BUNDLE, "seeds": [*range(repeats)], "variants": {VARIANT: settings}}
-    experiment = train_variants(out / name / "experiment", cluster=cluster, cohort=table, **spec)
+    settings = {
+        "heads": {STIMULATED: {"labels": [*frames.labels]}},
+        "patch_size": size,
+        **(QUICK if plan.quick else {}),
+    }
+    spec = {"bundle": BUNDLE, "seeds": seeds, "variants": {VARIANT: settings}}
+    experiment = train_variants(out / "experiment", cluster=plan.cluster, cohort=table, **spec)
     cases = read_table(experiment / File.CASES, text=[f"{STIMULATED}_target"])
     events = dict(zip(rows[Column.SUBJECT], rows[Column.GROUP], strict=True))
     score = partial(score_rules, labels=frames.labels, events=events)
@@ -113,12 +102,12 @@ def _condition(
     by_seed = [score(part).assign(**{SEED: seed}) for seed, part in cases.groupby(SEED)]
 
     # A network that knows every frame, whose maps are those of training frames as in the paper.
-    run = finish_training(BUNDLE, out=out / name / "all_frames", cohort=table, settings=settings_of(settings))
-    seen = out / name / "all_frames_evaluation"
+    run = finish_training(BUNDLE, out=out / "all_frames", cohort=table, settings=settings_of(settings))
+    seen = out / "all_frames_evaluation"
     if not (seen / File.REPORT).is_file():
         evaluate(str(run), cohort=table, out=seen)
     training = score(read_table(seen / File.CASES, text=[f"{STIMULATED}_target"]))
-    maps = read_maps(map_pictures(run, cohort=table, out=out / name / "maps", method=METHOD), rows)
+    maps = read_maps(map_pictures(run, cohort=table, out=out / "maps", method=METHOD), rows)
     return Findings(
         condition=name,
         rows=rows,

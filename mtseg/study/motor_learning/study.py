@@ -1,6 +1,5 @@
 """`mtseg study motor-learning`: which of two classes, from axial slices, and in which regions the networks look."""
 
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from mtseg.study.motor_learning.persons import Given
 from mtseg.study.motor_learning.regions import of_persons, of_runs
 from mtseg.study.motor_learning.slices import Prepared, prepare_slices
 from mtseg.study.motor_learning.volumes import Volumes
-from mtseg.study.runs import shuffle_labels, study_folder, train_variants
+from mtseg.study.runs import Plan, shuffle_labels, study_folder, train_variants
 from mtseg.tasks import Head, Kind
 
 BUNDLE = "motor_learning_2d"
@@ -34,30 +33,15 @@ REPEATS, QUICK_REPEATS, EXPLAINED = 20, 2, 10
 FOLDS, QUICK_FOLDS = 5, 3
 
 
-def run_motor_learning(
-    given: Given,
-    *,
-    out: str | PathLike,
-    folds: int | None = None,
-    weights: str | None = None,
-    quick: bool = False,
-    repeats: int | None = None,
-    shuffled: bool = False,
-    cluster: str | None = None,
-) -> Path:
+def run_motor_learning(given: Given, plan: Plan, *, folds: int | None = None, weights: str | None = None) -> Path:
     """Train networks on slices of each modality, score persons, and compare where they look in the two classes.
-
-    What is finished in the folder is kept.
 
     Args:
         given: The persons, their volumes and what is asked.
-        out: Output folder, see the reference of studies.
+        plan: By default 20 repeats, of which ten at most are explained; quick 2, with a few slices of each person, a
+            smaller network and few epochs. Shuffled labels are exchanged between persons.
         folds: Into which persons are divided; by default 5, quick 3.
         weights: Learned weights to start from, see `mtseg.networks.pretrained.read_weights`.
-        quick: A few slices of each person, a smaller network and few epochs and repeats.
-        repeats: Trainings that differ by chance only; by default 20, quick 2. The first ten at most are explained.
-        shuffled: Exchange the labels between persons: the study of nothing.
-        cluster: Where the trainings are executed, see `mtseg.experiment.run_experiment`.
 
     Returns:
         The page.
@@ -65,8 +49,8 @@ def run_motor_learning(
     Raises:
         InputError: Something is wrong with the input, or the folder holds another study.
     """
-    repeats = repeats or (QUICK_REPEATS if quick else REPEATS)
-    folds = folds or (QUICK_FOLDS if quick else FOLDS)
+    seeds = plan.seeds(full=REPEATS, quick=QUICK_REPEATS)
+    folds = folds or (QUICK_FOLDS if plan.quick else FOLDS)
     if weights and Path(weights).is_file():
         weights = str(Path(weights).absolute())  # a worker may run in another folder
     settings = {
@@ -78,25 +62,23 @@ def run_motor_learning(
         "slices": str(given.slices) if given.slices else None,
         "folds": folds,
         "weights": weights,
-        "quick": quick,
-        "repeats": repeats,
-        "shuffled": shuffled,
+        "repeats": len(seeds),
     }
-    common = {"pretrained": weights, **(QUICK if quick else FULL)}
-    with study_folder(out, settings) as folder:
+    common = {"pretrained": weights, **(QUICK if plan.quick else FULL)}
+    with study_folder(plan, settings) as folder:
         if weights:  # which do not fit are refused now, not by each training
             make_backbone(common["architecture"], spatial_dims=2, in_channels=1, weights=weights)
-        prepared = prepare_slices(given, out=folder / "data", folds=folds, quick=quick)
-        of_all: dict[str, Any] = {"common": common, "repeats": repeats, "cluster": cluster}
+        prepared = prepare_slices(given, out=folder / "data", folds=folds, quick=plan.quick)
+        of_all: dict[str, Any] = {"common": common, "seeds": seeds, "cluster": plan.cluster}
         tables = {
-            name: shuffle_labels(path, label=CLASS, by=Column.GROUP, seed=0) if shuffled else path
+            name: shuffle_labels(path, label=CLASS, by=Column.GROUP, seed=0) if plan.shuffled else path
             for name, path in prepared.tables.items()
         }
         found = [
             _modality(one, tables[one.name], prepared, out=folder / one.name, **of_all) for one in prepared.volumes
         ]
-        about: dict[str, Any] = {"label": given.label, "shuffled": shuffled, "weights": weights, "quick": quick}
-        return write_motor_page(folder, found, prepared, **about)
+        about: dict[str, Any] = {"label": given.label, "weights": weights}
+        return write_motor_page(folder, found, prepared, shuffled=plan.shuffled, quick=plan.quick, **about)
 
 
 def _modality(
@@ -106,7 +88,7 @@ def _modality(
     *,
     out: Path,
     common: dict[str, Any],
-    repeats: int,
+    seeds: list[int],
     cluster: str | None,
 ) -> Findings:
     """Train, score and explain the networks of one modality."""
@@ -126,7 +108,7 @@ def _modality(
         bundle=BUNDLE,
         settings=settings,
         variants={VARIANT: {}},
-        seeds=[*range(repeats)],
+        seeds=seeds,
         average_by=PERSON,
     )
     accuracy = accuracy_table(experiment, table, Head(CLASS, Kind.CLASSES, classes))
@@ -138,7 +120,7 @@ def _modality(
             modality=volumes.name,
             variant=VARIANT,
             out=out / "maps",
-            repeats=min(repeats, EXPLAINED),
+            repeats=min(len(seeds), EXPLAINED),
             classes=classes,
             stack=volumes.stack,
             atlas=prepared.atlas,

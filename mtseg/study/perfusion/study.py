@@ -29,7 +29,7 @@ from mtseg.study.perfusion.tables import (
     count_pictures,
     score_repeats,
 )
-from mtseg.study.runs import shuffle_labels, study_folder, train_variants, trained_run
+from mtseg.study.runs import Plan, shuffle_labels, study_folder, train_variants, trained_run
 
 BUNDLE = "perfusion_2d"
 EXPERIMENT = "experiment"
@@ -43,33 +43,24 @@ TARGET, PREDICTED = f"{DIAGNOSIS}_target", f"{DIAGNOSIS}_predicted"
 
 def run_perfusion(
     atlas: str | PathLike,
+    plan: Plan,
     *,
     template: str | PathLike | None,
-    out: str | PathLike,
     normals: str | PathLike | None = None,
     patients: str | PathLike | None = None,
     weights: Mapping[str, str | PathLike] | None = None,
-    quick: bool = False,
-    repeats: int | None = None,
-    shuffled: bool = False,
-    cluster: str | None = None,
 ) -> Path:
     """Make the pictures, train AlexNet and GoogLeNet on both splits, test them on other people, and map what they see.
 
-    What is finished in the folder is kept.
-
     Args:
         atlas: See `make_pictures`.
+        plan: By default 20 repeats; quick 2 with smaller and fewer pictures and few epochs. Shuffled diagnoses are
+            exchanged between pictures.
         template: See `make_pictures`.
-        out: Output folder, see the reference of studies.
         normals: Table of own normal people; without it they are simulated.
         patients: Table of own patients to test on; without it they are simulated.
         weights: By network (`alexnet`, `googlenet`), learned weights to begin with, see
             `mtseg.networks.pretrained.read_weights`.
-        quick: Smaller and fewer pictures, few epochs and repeats: shows that everything works.
-        repeats: Trainings that differ by chance only; by default 20, quick 2.
-        shuffled: Exchange the diagnoses between pictures: the study of nothing.
-        cluster: Where the trainings are executed, see `mtseg.experiment.run_experiment`.
 
     Returns:
         The page.
@@ -78,7 +69,7 @@ def run_perfusion(
         InputError: Something is wrong with the input, weights cannot be had or do not fit, or the folder holds another
             study.
     """
-    repeats = repeats or (QUICK_REPEATS if quick else REPEATS)
+    seeds = plan.seeds(full=REPEATS, quick=QUICK_REPEATS)
     learned = {name: str(Path(file).absolute() if Path(file).is_file() else file) for name, file in _known(weights)}
     people = {"normals": normals, "patients": patients}
     own = {name: None if path is None else read_cohort(path) for name, path in people.items()}
@@ -87,12 +78,10 @@ def run_perfusion(
         "template": None if template is None else str(Path(template).absolute()),
         **{name: None if one is None else f"{one.path} ({one.fingerprint()})" for name, one in own.items()},
         "weights": learned,
-        "quick": quick,
-        "repeats": repeats,
-        "shuffled": shuffled,
+        "repeats": len(seeds),
     }
-    with study_folder(out, settings) as folder:
-        size, simulated = (QUICK_SIZE, QUICK_NORMALS) if quick else (SIZE, NORMALS)
+    with study_folder(plan, settings) as folder:
+        size, simulated = (QUICK_SIZE, QUICK_NORMALS) if plan.quick else (SIZE, NORMALS)
         pictures = make_pictures(
             folder / "data",
             atlas=atlas,
@@ -100,29 +89,29 @@ def run_perfusion(
             normals=simulated if own["normals"] is None else own["normals"],
             patients=own["patients"],
             size=size,
-            **(QUICK_PICTURES if quick else {}),
+            **(QUICK_PICTURES if plan.quick else {}),
         )
         tables: dict[str, Path] = {str(split): path for split, path in pictures.tables.items()}
         tables[Part.TEST] = pictures.test
-        if shuffled:
+        if plan.shuffled:
             tables = {
                 name: shuffle_labels(path, label=DIAGNOSIS, by=Column.SUBJECT, seed=0) for name, path in tables.items()
             }
         given: dict[str, Any] = {
-            "settings": {"patch_size": [size, size], **(QUICK if quick else {})},
+            "settings": {"patch_size": [size, size], **(QUICK if plan.quick else {})},
             "variants": _variants(learned),
-            "seeds": [*range(repeats)],
+            "seeds": seeds,
         }
         cases = []
         for split in Split:
             experiment = folder / split / EXPERIMENT
             train_variants(
-                experiment, cluster=cluster, cohort=tables[split], bundle=BUNDLE, folds=[VALIDATION], **given
+                experiment, cluster=plan.cluster, cohort=tables[split], bundle=BUNDLE, folds=[VALIDATION], **given
             )
-            answers = _answers(experiment, tables[split], tables[Part.TEST], repeats=repeats)
+            answers = _answers(experiment, tables[split], tables[Part.TEST], seeds=seeds)
             cases.append(answers.assign(**{SPLIT: split}))
         found = _findings(folder, pd.concat(cases, ignore_index=True), tables, pictures)
-        return write_perfusion_page(folder, found, pictures=pictures, shuffled=shuffled, weights=learned)
+        return write_perfusion_page(folder, found, pictures=pictures, shuffled=plan.shuffled, weights=learned)
 
 
 def _known(weights: Mapping[str, str | PathLike] | None) -> list[tuple[str, str | PathLike]]:
@@ -142,7 +131,7 @@ def _variants(weights: Mapping[str, str]) -> dict[str, dict[str, str]]:
     }
 
 
-def _answers(experiment: Path, table: Path, test: Path, *, repeats: int) -> pd.DataFrame:
+def _answers(experiment: Path, table: Path, test: Path, *, seeds: list[int]) -> pd.DataFrame:
     """Answers of all networks of a split about all parts, with variant, part and seed."""
     parts: dict[Part, tuple[Path, int | None]] = {
         Part.TRAINING: (table, TRAINING),
@@ -151,7 +140,7 @@ def _answers(experiment: Path, table: Path, test: Path, *, repeats: int) -> pd.D
     }
     found = []
     for network in NETWORKS:
-        for seed in range(repeats):
+        for seed in seeds:
             run = trained_run(experiment, variant=network, fold=VALIDATION, seed=seed)
             for part, (cohort, fold) in parts.items():
                 seen = run.with_name("evaluation" if part is Part.VALIDATION else f"evaluation_{part}")

@@ -47,7 +47,7 @@ def test_what_cannot_be_compared(make, tmp_path):
     phantom = make(tmp_path / "phantom")
     movies = dict.fromkeys(("a", "b", "c"), phantom.movie)
     with pytest.raises(InputError, match="--movie: 3 conditions"):
-        study.run_calcium(movies, phantom.cells, out=tmp_path / "out")
+        study.run_calcium(movies, phantom.cells, study.Plan(tmp_path / "out"))
     with pytest.raises(InputError, match="write NAME=FILE"):
         CliRunner().invoke(
             app,

@@ -160,7 +160,7 @@ def test_one_repeat_without_a_common_grid(files, tmp_path):
     given = module.Given(tmp_path / "persons.tsv", label="gain", modalities=("gm", "wm"), slices=range(1, 2))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "QUICK", {"architecture": "plain", "epochs": 1, "val_interval": 1})
-        page = run_motor_learning(given, out=tmp_path / "out", quick=True, repeats=1, folds=2).read_text()
+        page = run_motor_learning(given, module.Plan(tmp_path / "out", quick=True, repeats=1), folds=2).read_text()
     assert "No atlas was given" in page
     assert "several grids, so there is no mean" in page
     assert "the first 3 persons of each class" in page
@@ -175,9 +175,8 @@ def test_one_repeat_without_a_common_grid(files, tmp_path):
 def test_weights_that_do_not_fit_are_refused_before_anything(study):
     torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7)}, study.folder / "weights.pt")
     with pytest.raises(InputError, match="does not fit resnet18"):
-        run_motor_learning(
-            study.given(6), out=study.folder / "out", weights=str(study.folder / "weights.pt"), quick=True
-        )
+        plan = module.Plan(study.folder / "out", quick=True)
+        run_motor_learning(study.given(6), plan, weights=str(study.folder / "weights.pt"))
     assert not (study.folder / "out/data").exists()
 
 
@@ -193,7 +192,7 @@ def test_options_arrive(study, monkeypatch):
     torch.save(resnet18().state_dict(), study.folder / "weights.pt")
     monkeypatch.chdir(study.folder)
     with pytest.raises(InputError, match="enough"):
-        run_motor_learning(study.given(12), out="out", weights="weights.pt", quick=True, cluster="local:2")
+        run_motor_learning(study.given(12), module.Plan("out", quick=True, cluster="local:2"), weights="weights.pt")
     assert seen["settings"]["pretrained"] == str(study.folder / "weights.pt")
     assert seen["settings"]["architecture"] == "resnet18"
     assert seen["cluster"] == "local:2"
@@ -203,7 +202,7 @@ def test_options_arrive(study, monkeypatch):
     table = pd.read_csv(seen["cohort"], sep="\t")
     assert table["fold"].nunique() == 3
     with pytest.raises(InputError, match="enough"):
-        run_motor_learning(study.given(12), out="whole", cluster=None)
+        run_motor_learning(study.given(12), module.Plan("whole"))
     assert seen["settings"]["architecture"] == "resnet50"
     assert seen["seeds"] == [*range(20)]
     assert pd.read_csv(seen["cohort"], sep="\t")["fold"].nunique() == 5
