@@ -1,5 +1,6 @@
 """Doing the same with many things: in this process, or on the workers of a Dask cluster."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -71,11 +72,12 @@ def _on_worker(function: Callable[[T], R], task: T) -> R:
 def _client(cluster: str, jobs: int) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
+    logging.getLogger("distributed").setLevel(logging.WARNING)  # else it tells of each worker that comes and goes
     if cluster.startswith("local:"):
         if not cluster[6:].isdigit() or int(cluster[6:]) < 1:
             raise InputError(f"--cluster {cluster}: write local:N with the number of processes, such as local:2")
         # One task a process: seeds and loggers are the process's own.
-        made = LocalCluster(n_workers=int(cluster[6:]), threads_per_worker=1, memory_limit=None, dashboard_address=None)
+        made = LocalCluster(n_workers=int(cluster[6:]), threads_per_worker=1, memory_limit=None, dashboard_address=":0")
     elif Path(cluster).suffix in (".yaml", ".yml"):
         made = job_queue(Path(cluster))
         # A task of unknown length counts half a second: as many workers as tasks, not as many as end within 5 seconds.

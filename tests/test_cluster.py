@@ -1,5 +1,7 @@
 """Clusters: what is refused, and the job script of a queueing system."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -28,6 +30,20 @@ def job(tmp_path):
 def test_a_number_of_processes_is_needed(job, cluster):
     with pytest.raises(InputError, match="local:N"):
         [*execute([job], cluster=cluster)]
+
+
+def test_dask_says_nothing_of_its_own_affairs():
+    """Between the results stood when a scheduler began, at which address, and which workers came."""
+    program = """
+from mtseg.cli.log import log_to_terminal
+from mtseg.cluster import run_all
+if __name__ == "__main__":
+    log_to_terminal()
+    print(*run_all(str, [1, 2], cluster="local:1", lost=None))
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert sorted(run.stdout.split()) == ["1", "2"]
+    assert run.stderr == ""
 
 
 def test_an_address_without_a_scheduler(job, monkeypatch):
