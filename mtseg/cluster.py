@@ -72,7 +72,7 @@ def _on_worker(function: Callable[[T], R], task: T) -> R:
 def _client(cluster: str, jobs: int) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
-    logging.getLogger("distributed").setLevel(logging.WARNING)  # else it tells of each worker that comes and goes
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # else it tells of each worker that comes and goes
     if cluster.startswith("local:"):
         if not cluster[6:].isdigit() or int(cluster[6:]) < 1:
             raise InputError(f"--cluster {cluster}: write local:N with the number of processes, such as local:2")
