@@ -106,9 +106,10 @@ def map_pictures(run: Path, *, cohort: Path, out: Path, weights: Sequence[Path] 
 
 
 def shuffle_labels(table: Path, *, label: str, by: str, seed: int) -> Path:
-    """Write a table in which labels mean nothing: exchanged between persons (or events).
+    """Write a table in which labels mean nothing: exchanged between persons (or events) of a fold.
 
-    What a study finds on it is what it finds where there is nothing to find.
+    What a study finds on it is what it finds where there is nothing to find. Folds keep their share of each class:
+    else a network would have learnt as frequent what is rare where it is asked, and answer worse than by chance.
 
     Args:
         table: A cohort's.
@@ -120,8 +121,10 @@ def shuffle_labels(table: Path, *, label: str, by: str, seed: int) -> Path:
         A table beside the other one.
     """
     cohort = read_cohort(table)
-    first = cohort.table.groupby(by, sort=True)[label].first()
-    exchanged = pd.Series(np.random.default_rng(seed).permutation(first.to_numpy()), first.index)
+    first = cohort.table.groupby(by, sort=True).first()
+    folds = first[Column.FOLD] if Column.FOLD in first else pd.Series(0, first.index)
+    rng = np.random.default_rng(seed)
+    exchanged = first[label].groupby(folds).transform(lambda one: rng.permutation(one.to_numpy()))
     path = table.with_name(f"{table.stem}_shuffled.tsv")
     write_cohort(cohort.table.assign(**{label: cohort.table[by].map(exchanged)}), path)
     return path

@@ -51,3 +51,13 @@ def test_shuffled_labels_stay_whole_within_a_person(tmp_path):
     assert (of_patients[0] != of_patients[1]).any()
     assert (before["ct"] == after["ct"]).all()
     assert path.name == "table_shuffled.tsv"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_folds_keep_their_share_of_each_class(tmp_path, seed):
+    """A rare class where it is tested was a frequent one in training: answers were worse than by chance."""
+    nib.save(nib.Nifti1Image(np.zeros((2, 2, 1), np.float32), np.eye(4)), tmp_path / "a.nii.gz")
+    table = pd.DataFrame({"participant_id": [f"p{i}" for i in range(12)], "ct": "a.nii.gz", "sex": [*"FFFMMM"] * 2})
+    table.assign(fold=np.arange(12) // 6).to_csv(tmp_path / "table.tsv", sep="\t", index=False)
+    shuffled = read_cohort(shuffle_labels(tmp_path / "table.tsv", label="sex", by="participant_id", seed=seed)).table
+    assert shuffled.groupby("fold")["sex"].value_counts().eq(3).all()

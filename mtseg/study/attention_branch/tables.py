@@ -44,7 +44,7 @@ def diagnosis_table(rows: pd.DataFrame, *, level: str, persons: pd.Series, head:
 
     Returns:
         level, fold, measure, value, low, high (pooled only; over patients, whose slices are drawn together), right and
-        n: of how many the measure is the share; none for an AUC.
+        n: of how many the measure is the share; none for an AUC. A fold without one of the classes has no value of it.
     """
     target, score = targets_and_scores(rows, head)
     found = []
@@ -59,7 +59,7 @@ def diagnosis_table(rows: pd.DataFrame, *, level: str, persons: pd.Series, head:
                 interval = estimate_clustered(statistic, clusters, strata=target, resamples=RESAMPLES)
                 low, high = interval.low, interval.high
             n = None if name == "auc" else int(of.sum())
-            right = None if n is None else round(value * n)
+            right = round(value * n) if n else None
             found.append((level, str(fold), name, value, low, high, right, n))
     columns = [LEVEL, Column.FOLD.value, "measure", "value", "low", "high", "right", "n"]
     return pd.DataFrame(found, columns=columns).astype({"right": "Int64", "n": "Int64"})

@@ -36,6 +36,16 @@ def test_measures_by_hand():
     assert table.loc["0"]["low"].isna().all()
 
 
+def test_a_fold_may_lack_a_class():
+    """As it may with exchanged labels: nothing is said of it, and the other folds are scored."""
+    rows = cases([0.9, 0.6, 0.4, 0.3], ["no", "no", "yes", "no"], [0, 0, 1, 1])
+    persons = pd.Series({f"s{i}": f"p{i}" for i in range(4)})
+    table = diagnosis_table(rows, level="slice", persons=persons, head=HEAD).set_index(["fold", "measure"])
+    assert table.loc["0", ["value", "right"]].loc[["sensitivity", "auc"]].isna().all().all()
+    assert table.loc[("0", "specificity"), ["value", "right", "n"]].tolist() == [0, 0, 2]
+    assert table.loc[("all", "sensitivity"), ["value", "right", "n"]].tolist() == [0, 0, 1]
+
+
 def test_intervals_draw_the_slices_of_a_patient_together():
     """Ten slices of each patient, all alike: not more certain than one of each."""
     rng = np.random.default_rng(0)
