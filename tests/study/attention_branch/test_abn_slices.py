@@ -43,6 +43,15 @@ def test_numbers_are_halved_at_the_patients_median_and_classes_stay(given, tmp_p
     assert classes == ("A", "B")
 
 
+def test_patients_are_divided_and_not_slices(given, tmp_path):
+    """Half of all slices are the first patient's, who alone would fill a fold of slices."""
+    edit(given, volume=["v0"] * 12 + [f"v{k}" for k in range(1, 13)])
+    path, _ = prepare_slices(given, out=tmp_path / "out", size=40, folds=3)
+    patients = read_cohort(path).table.drop_duplicates("patient")
+    assert sorted(patients["fold"].value_counts()) == [4, 4, 5]
+    assert (pd.crosstab(patients["fold"], patients["diagnosis"]) >= 2).all(axis=None)
+
+
 def test_all_that_is_wrong_is_said_at_once(given, tmp_path):
     (given.images / "0002.png").write_text("no picture")
     (given.images / "0004.png").unlink()
