@@ -12,7 +12,7 @@ from mtseg.networks.convolution import FastConvolutions
 from mtseg.networks.memory import return_memory
 from mtseg.networks.padding import pad_to_multiple
 from mtseg.networks.precision import autocast
-from mtseg.networks.tiles import Tiles, join_tiles, tiles_of
+from mtseg.networks.tiles import HUGE, Tiles, join_tiles, tiles_of
 from mtseg.tasks import Head, Kind
 
 
@@ -90,7 +90,7 @@ class JointInferer(Inferer):
         answers: dict[str, list[Tensor]] = {head.name: [] for head in self.heads}
 
         def predict(tile: Tensor) -> Tensor:
-            if len(weights) % 8 == 0:
+            if image.numel() > HUGE and len(weights) % 8 == 0:
                 return_memory()  # first of the image's preparation, later of pieces too small for a map
             found = self._whole(tile, network)
             # The small constant decides only where no tile has any foreground.

@@ -1,11 +1,12 @@
 """Into which tiles an image is cut that is too large to go through a network whole, and how answers are joined."""
 
 from collections.abc import Callable, Sequence
-from itertools import product
+from functools import reduce
 from math import ceil, prod
 from typing import NamedTuple
 
 import torch
+from monai.data.utils import compute_importance_map, dense_patch_slices
 from torch import Tensor
 
 LARGEST_WHOLE = 160**3
@@ -21,10 +22,10 @@ STEP = 16
 
 
 class Tiles(NamedTuple):
-    """Size in voxels, and the first voxel of each tile, along each axis."""
+    """Size in voxels, and how far it is from one to the next at most, along each axis."""
 
     size: list[int]
-    starts: list[list[int]]
+    steps: list[int]
 
 
 def tiles_of(size: Sequence[int], largest: Sequence[int] | None) -> Tiles | None:
@@ -39,35 +40,28 @@ def tiles_of(size: Sequence[int], largest: Sequence[int] | None) -> Tiles | None
             `LARGEST_WHOLE` voxels, or for tiles of a huge image `LARGEST_OF_HUGE`.
 
     >>> tiles_of((40, 90), (64, 64)), tiles_of((40, 60), (64, 64)), tiles_of((160, 160, 160), None)
-    (Tiles(size=[40, 64], starts=[[0], [0, 26]]), None, None)
+    (Tiles(size=[40, 64], steps=[20, 32]), None, None)
     >>> tiles_of((256, 256, 180), None)
-    Tiles(size=[144, 144, 180], starts=[[0, 112], [0, 112], [0]])
+    Tiles(size=[144, 144, 180], steps=[112, 112, 148])
     """
     if largest is not None:
         tile = [min(n, edge) for n, edge in zip(size, largest, strict=True)]
         steps = [max(edge // 2, 1) for edge in tile]
     else:
-        tile, steps = _even(size, LARGEST_WHOLE if prod(size) <= HUGE else LARGEST_OF_HUGE)
-    if tile == list(size):
-        return None
-    return Tiles(tile, [_starts(n, edge, step) for n, edge, step in zip(size, tile, steps, strict=True)])
+        tile = _even(size, LARGEST_WHOLE if prod(size) <= HUGE else LARGEST_OF_HUGE)
+        steps = [max(edge - OVERLAP, 1) for edge in tile]
+    return None if tile == list(size) else Tiles(tile, steps)
 
 
-def _even(size: Sequence[int], most: int) -> tuple[list[int], list[int]]:
-    """Sizes of the largest tile of so many voxels, and the largest steps from one to the next."""
+def _even(size: Sequence[int], most: int) -> list[int]:
+    """Size of the largest tile of so many voxels."""
     tile, counts = list(size), [1] * len(size)
     while prod(tile) > most:
         axis = tile.index(max(tile))
         counts[axis] += 1
         even = (size[axis] + (counts[axis] - 1) * OVERLAP) / counts[axis]
         tile[axis] = min(size[axis], ceil(even / STEP) * STEP)
-    return tile, [max(edge - OVERLAP, 1) for edge in tile]
-
-
-def _starts(size: int, tile: int, step: int) -> list[int]:
-    """Where tiles begin, the first and the last at the image's ends, the others at even distances."""
-    gaps = ceil((size - tile) / step)
-    return [round(i * (size - tile) / max(gaps, 1)) for i in range(gaps + 1)]
+    return tile
 
 
 def join_tiles(image: Tensor, tiles: Tiles, answer: Callable[[Tensor], Tensor]) -> Tensor:
@@ -84,29 +78,17 @@ def join_tiles(image: Tensor, tiles: Tiles, answer: Callable[[Tensor], Tensor]) 
     Returns:
         (B, K, ...) of the image's size.
     """
-    shares = [
-        _shares(n, edge, starts).to(image.device)
-        for n, edge, starts in zip(image.shape[2:], tiles.size, tiles.starts, strict=True)
-    ]
+    places = dense_patch_slices(image.shape[2:], tiles.size, tiles.steps)
+    curves = [compute_importance_map((edge,), mode="gaussian", device=image.device) for edge in tiles.size]
+    sums = [image.new_zeros(n, dtype=torch.float32) for n in image.shape[2:]]
+    for axis, (total, curve) in enumerate(zip(sums, curves, strict=True)):
+        for start in {place[axis].start for place in places}:
+            total[start : start + len(curve)] += curve
     joined = None
-    for place in product(*(range(len(starts)) for starts in tiles.starts)):
-        first = [starts[i] for starts, i in zip(tiles.starts, place, strict=True)]
-        where = [slice(start, start + edge) for start, edge in zip(first, tiles.size, strict=True)]
-        part = answer(image[:, :, *where])
+    for place in places:
+        part = answer(image[:, :, *place])
         if joined is None:
             joined = part.new_zeros(*part.shape[:2], *image.shape[2:])
-        weight = torch.ones((), device=image.device)
-        for of_axis, i in zip(shares, place, strict=True):
-            weight = weight[..., None] * of_axis[i]
-        joined[:, :, *where] += part * weight
+        shares = [curve / total[at] for curve, total, at in zip(curves, sums, place, strict=True)]
+        joined[:, :, *place] += part * reduce(lambda weight, share: weight[..., None] * share, shares)
     return joined  # type: ignore[return-value]  # there is a tile
-
-
-def _shares(size: int, tile: int, starts: Sequence[int]) -> Tensor:
-    """What each tile of an axis adds to each of its voxels, (tiles, voxels): a Gaussian curve, as a part of all."""
-    distance = torch.arange(tile) - (tile - 1) / 2
-    curve = torch.exp(-0.5 * (distance / (tile / 8)) ** 2)
-    total = torch.zeros(size)
-    for start in starts:
-        total[start : start + tile] += curve
-    return torch.stack([curve / total[start : start + tile] for start in starts])

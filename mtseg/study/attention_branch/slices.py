@@ -84,7 +84,7 @@ def prepare_slices(given: Slices, *, out: str | PathLike, size: int, folds: int)
     # Patients are divided, not slices: one with many slices would make up for several with few.
     patients = Cohort(table.drop_duplicates("patient"), out / TABLE, sequences=(IMAGE,), targets=(DIAGNOSIS,))
     divided = split_cohort(patients, folds=folds, stratify=(DIAGNOSIS,)).table
-    table[Column.FOLD.value] = table["patient"].map(dict(zip(divided["patient"], divided[Column.FOLD], strict=True)))
+    table[Column.FOLD.value] = table["patient"].map(divided.set_index("patient")[Column.FOLD])
     for row, name in zip(rows.to_dict("records"), names, strict=True):
         image, mask = (_read(_find(folder, row[given.name])) for folder in (given.images, given.masks))
         save_picture(out / FOLDER / f"{name}.nii.gz", resize(image, (size, size), anti_aliasing=True))
