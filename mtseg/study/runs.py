@@ -68,7 +68,12 @@ def study_folder(plan: Plan, settings: Mapping[str, Any]) -> Iterator[Path]:
             raise InputError(f"{out}: was begun with another {', '.join(changed)}. Choose another --out")
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(known, indent=2) + "\n")
-        yield out
+        try:
+            yield out
+        except InputError:
+            if [*out.iterdir()] == [path]:  # nothing was made: the same folder takes the corrected input
+                path.unlink()
+            raise
 
 
 def train_variants(out: Path, *, cluster: str | None, cohort: Path, **spec: Any) -> Path:

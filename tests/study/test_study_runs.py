@@ -30,6 +30,19 @@ def test_a_folder_goes_on_with_the_same_settings_only(tmp_path):
         pass
 
 
+def test_a_wrong_input_leaves_no_settings_behind(tmp_path):
+    """The corrected call was refused as another study."""
+    plan = Plan(tmp_path / "study")
+    with pytest.raises(InputError, match="no such file"), study_folder(plan, {"template": "wrong.nii.gz"}):
+        raise InputError("wrong.nii.gz: no such file")
+    with study_folder(plan, {"template": "right.nii.gz"}) as folder:
+        (folder / "data").mkdir()
+    with pytest.raises(InputError, match="later"), study_folder(plan, {"template": "right.nii.gz"}):
+        raise InputError("later")
+    with pytest.raises(InputError, match="another template"), study_folder(plan, {"template": "wrong.nii.gz"}):
+        pass
+
+
 def test_shuffled_labels_stay_whole_within_a_person(tmp_path):
     nib.save(nib.Nifti1Image(np.zeros((2, 2, 1), np.float32), np.eye(4)), tmp_path / "a.nii.gz")
     rows = [
