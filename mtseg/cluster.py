@@ -2,6 +2,7 @@
 
 import logging
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +60,9 @@ def _on_worker(function: Callable[[T], R], task: T) -> R:
     from distributed import get_client, get_worker
     from distributed.comm import get_address_host
 
+    # As in the terminal that asked: MONAI warns, in each process anew, of every optional part it lacks.
+    logging.getLogger("monai").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="monai")
     workers = get_client().scheduler_info(n_workers=-1)["workers"]
     mine = get_worker().address
     neighbours = sorted(address for address in {*workers, mine} if get_address_host(address) == get_address_host(mine))

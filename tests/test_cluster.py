@@ -46,6 +46,20 @@ if __name__ == "__main__":
     assert run.stderr == ""
 
 
+def test_monai_does_not_warn_in_each_worker_of_what_it_lacks():
+    """Three lines of it stood before the result of every training."""
+    program = """
+from monai.transforms import LoadImage
+from mtseg.cli.log import log_to_terminal
+from mtseg.cluster import run_all
+if __name__ == "__main__":
+    log_to_terminal()
+    print(len([*run_all(LoadImage, [None], cluster="local:1", lost=None)]))
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (run.stdout, run.stderr) == ("1\n", "")
+
+
 def test_an_address_without_a_scheduler(job, monkeypatch):
     monkeypatch.setattr("mtseg.cluster._PATIENCE", "1s")
     with pytest.raises(InputError, match="no Dask scheduler answers there"):
