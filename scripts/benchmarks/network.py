@@ -43,7 +43,7 @@ def measure(name: str, shape: tuple[int, ...], train: bool) -> tuple[float, floa
     network, image = NETWORKS[name]().to(DEVICE).train(train), torch.randn(shape, device=DEVICE)
     mask = torch.randint(CLASSES, (shape[0], 1, *shape[2:]), device=DEVICE)
     loss = DiceCELoss(to_onehot_y=True, softmax=True)
-    optimizer = torch.optim.AdamW(network.parameters())
+    optimizer = torch.optim.AdamW(network.parameters(), fused=True)
 
     def step() -> None:
         with _as_run(name, train=train):

@@ -51,6 +51,15 @@ def test_the_learning_curve(trained):
     assert table["lr"].iloc[-1] < table["lr"].max()
 
 
+def test_weights_move_as_by_torchs_default(tiny, trained, tmp_path, monkeypatch):
+    """In a single pass torch does not check that gradients lie in memory as weights do, and mixes them up where not."""
+    adam = torch.optim.AdamW
+    monkeypatch.setattr("torch.optim.AdamW", lambda *, fused, **options: adam(**options))
+    usual = tiny.train(tmp_path / "run")
+    fused, plain = (torch.load(run / "models" / "model.pt", weights_only=True) for run in (trained, usual))
+    torch.testing.assert_close(fused, plain, rtol=1e-3, atol=1e-4)
+
+
 def test_tensorboard(tiny, tmp_path):
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     run = tiny.train(tmp_path / "run", "tracker=tensorboard")

@@ -202,6 +202,16 @@ def test_frozen_stages_stay_as_they_are(name, frozen):
     }
 
 
+@pytest.mark.parametrize("name", ["resnet18", "alexnet", "googlenet"])
+def test_gradients_lie_in_memory_as_weights_do(name):
+    """The optimiser's single pass (`fused`) relies on it."""
+    network = classifier(name).train()
+    network(image(2, 1, 64, 64))["sex"].square().sum().backward()
+    taught = [p for p in network.parameters() if p.grad is not None]
+    assert [p.grad.stride() for p in taught] == [p.stride() for p in taught]
+    assert any(not p.is_contiguous() for p in taught)
+
+
 def test_a_missing_sequence_counts_as_its_mean():
     network, x = classifier(in_channels=2).eval(), image(1, 2, 64, 64)
     with torch.no_grad():
