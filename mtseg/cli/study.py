@@ -61,6 +61,7 @@ def attention_branch(
     out: Out,
     name: Annotated[str, typer.Option(help="Column of the slices' names.")] = "slice",
     patient: Annotated[str, typer.Option(help="Column that says whose a slice is.")] = "patient",
+    positive: Annotated[str | None, typer.Option(help="Class whose sensitivity is told; else the second one.")] = None,
     architecture: Annotated[str, typer.Option(help="Backbone.")] = "resnet18",
     weights: Weights = None,
     quick: Quick = False,
@@ -75,7 +76,7 @@ def attention_branch(
 
     log_to_terminal()
     page = run_attention_branch(
-        Slices(table=table, images=images, masks=masks, name=name, patient=patient, label=label),
+        Slices(table, images, masks, name=name, patient=patient, label=label, positive=positive),
         Plan(out, quick, repeats, shuffle_labels, cluster),
         architecture=architecture,
         weights=weights,

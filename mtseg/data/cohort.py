@@ -155,7 +155,7 @@ def read_cohort(
     for name in {*pictures, *cohort.sequences, Column.MASK.value}.intersection(table.columns):
         table[name] = _absolute(table[name], path.parent)
     for name in (*cohort.targets, *({Column.FOLD.value, *STRETCH, *SLICES} & {*table.columns})):
-        table[name] = _numbers(table[name])
+        table[name] = as_numbers(table[name])
     return cohort
 
 
@@ -196,11 +196,13 @@ def _absolute(column: pd.Series, folder: Path) -> pd.Series:
     return pd.Series(cells, index=column.index, dtype=object)
 
 
-def _numbers(column: pd.Series) -> pd.Series:
-    """Make a column numeric if every cell is a number; codes with leading zeros ("007") stay as they are."""
+def as_numbers(column: pd.Series) -> pd.Series:
+    """Make a column of text numeric if every cell is a number; codes ("007", or too long to be exact) stay text."""
     if column.dropna().map(re.compile(r"[-+]?0\d").match).any():
         return column
     numbers = pd.to_numeric(column, errors="coerce")
     if column.notna().sum() > numbers.notna().sum():
         return column
-    return numbers.astype("Int64") if numbers.dropna().mod(1).eq(0).all() else numbers.astype(float)
+    if not numbers.dropna().mod(1).eq(0).all():
+        return numbers.astype(float)
+    return column if numbers.abs().gt(2**53).any() else numbers.astype("Int64")

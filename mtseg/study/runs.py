@@ -19,6 +19,7 @@ from mtseg.errors import InputError
 from mtseg.experiment import run_experiment
 from mtseg.files import alone_in, read_table, replacing
 from mtseg.keys import Column, File
+from mtseg.networks.backbones import make_backbone
 from mtseg.study.pictures import read_picture
 
 SETTINGS = "settings.json"
@@ -110,6 +111,21 @@ def map_pictures(run: Path, *, cohort: Path, out: Path, weights: Sequence[Path] 
     return out
 
 
+def known_weights(architecture: str, weights: str | PathLike | None) -> str | None:
+    """Try a classifier and its learned weights: a training would refuse them only when everything is prepared.
+
+    Returns:
+        The weights, a file as its absolute path, since a worker may run in another folder.
+
+    Raises:
+        InputError: There is no such architecture, or the weights cannot be had or do not fit.
+    """
+    if weights is not None:
+        weights = str(Path(weights).absolute() if Path(weights).is_file() else weights)
+    make_backbone(architecture, spatial_dims=2, in_channels=1, weights=weights)
+    return weights
+
+
 def shuffle_labels(table: Path, *, label: str, by: str, seed: int) -> Path:
     """Write a table in which labels mean nothing: exchanged between persons (or events) of a fold.
 
@@ -124,12 +140,19 @@ def shuffle_labels(table: Path, *, label: str, by: str, seed: int) -> Path:
 
     Returns:
         A table beside the other one.
+
+    Raises:
+        InputError: In each fold all labels are alike.
     """
     cohort = read_cohort(table)
     first = cohort.table.groupby(by, sort=True).first()
     folds = first[Column.FOLD] if Column.FOLD in first else pd.Series(0, first.index)
-    rng = np.random.default_rng(seed)
-    exchanged = first[label].groupby(folds).transform(lambda one: rng.permutation(one.to_numpy()))
+    labels = first[label].groupby(folds)
+    if labels.nunique().max() < 2:
+        raise InputError(f"{table}: --shuffle-labels finds nothing to exchange: in each fold all have one {label}")
+    rng, exchanged = np.random.default_rng(seed), first[label]
+    while exchanged.equals(first[label]):  # few persons may get their own labels back
+        exchanged = labels.transform(lambda one: rng.permutation(one.to_numpy()))
     path = table.with_name(f"{table.stem}_shuffled.tsv")
     write_cohort(cohort.table.assign(**{label: cohort.table[by].map(exchanged)}), path)
     return path

@@ -55,6 +55,13 @@ def test_numbers_become_numbers_but_codes_with_leading_zeros_do_not(study):
     assert [record["code"] for record in records] == ["01", "02", "10"]
 
 
+def test_codes_too_long_for_a_number_stay_text(study):
+    """Of more digits than 64 bits hold, the table could not be read; of fewer, the last digits would be lost."""
+    study.table["code"] = ["20230101123456789012345", "9007199254740993", "n/a"]
+    records = study.read().records(sequences=[], targets=["code"])
+    assert [record["code"] for record in records] == ["20230101123456789012345", "9007199254740993", None]
+
+
 def test_an_existing_folder_is_an_image_if_written_with_a_slash(study):
     study.table["dwi"], study.table["initials"], study.table["scores"] = ["a/", "./b", "n/a"], [*"abc"], "1/2"
     cohort = study.read()

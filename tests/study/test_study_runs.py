@@ -74,3 +74,15 @@ def test_folds_keep_their_share_of_each_class(tmp_path, seed):
     table.assign(fold=np.arange(12) // 6).to_csv(tmp_path / "table.tsv", sep="\t", index=False)
     shuffled = read_cohort(shuffle_labels(tmp_path / "table.tsv", label="sex", by="participant_id", seed=seed)).table
     assert shuffled.groupby("fold")["sex"].value_counts().eq(3).all()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_few_persons_do_not_keep_their_labels(tmp_path, seed):
+    """With two in a fold it could happen that nothing was exchanged, and the study of nothing was the study itself."""
+    table = pd.DataFrame({"participant_id": ["a", "b"], "ct": "a.nii.gz", "sex": ["F", "M"], "fold": 0})
+    table.to_csv(tmp_path / "table.tsv", sep="\t", index=False)
+    path = shuffle_labels(tmp_path / "table.tsv", label="sex", by="participant_id", seed=seed)
+    assert read_cohort(path).table["sex"].tolist() == ["M", "F"]
+    table.assign(fold=[0, 1]).to_csv(tmp_path / "table.tsv", sep="\t", index=False)
+    with pytest.raises(InputError, match="in each fold all have one sex"):
+        shuffle_labels(tmp_path / "table.tsv", label="sex", by="participant_id", seed=seed)

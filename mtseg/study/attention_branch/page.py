@@ -13,7 +13,7 @@ from mtseg.keys import Column
 from mtseg.report.figure import REFERENCE, Picture, picture, style
 from mtseg.report.page import Section
 from mtseg.report.tables import plain
-from mtseg.report.text import METRICS, spell_p
+from mtseg.report.text import CHOICES, METRICS, spell_p
 from mtseg.statistics import ALL, SEED, VARIANT, means_table
 from mtseg.study.attention_branch.slices import DIAGNOSIS, IMAGE
 from mtseg.study.attention_branch.tables import LEVEL, MEASURES, PATIENT, SLICE
@@ -46,6 +46,7 @@ class Findings:
         diagnoses: See `diagnosis_table`, with the variant.
         matched: See `matched_table`.
         comparisons: Paired tests of patients, from the experiment.
+        choices: How good each weight of the map was in the training folds, and which was chosen; None: it was fixed.
         overlap: Dice of the attention map with the mask, from the experiment.
         maps: One row per slice, variant and method: how the map agrees with the mask, and its file.
         persons: Whose each slice is.
@@ -54,13 +55,14 @@ class Findings:
     diagnoses: pd.DataFrame
     matched: pd.DataFrame
     comparisons: pd.DataFrame
+    choices: pd.DataFrame | None
     overlap: pd.DataFrame
     maps: pd.DataFrame
     persons: pd.Series
 
 
 def write_attention_page(
-    out: Path, found: Findings, *, table: Path, head: Head, shuffled: bool, weights: str | None
+    out: Path, found: Findings, *, table: Path, head: Head, shuffled: bool, weights: str | None, left_out: int
 ) -> Path:
     """Write tables and page.
 
@@ -71,6 +73,7 @@ def write_attention_page(
         head: The question.
         shuffled: The labels mean nothing.
         weights: What the networks began with; None: nothing learned.
+        left_out: Rows that could not be used.
 
     Returns:
         The page.
@@ -85,6 +88,8 @@ def write_attention_page(
             Section("Fold by fold", "", plain(_by_fold(found.diagnoses))),
             Section("Where they look", _MAPS, plain(agreement), [_examples(found.maps, table, head)]),
         ]
+        if found.choices is not None:
+            sections.append(Section("Weight of the map in the usual loss", CHOICES, plain(found.choices)))
     return write_study(
         out,
         title="Attention taught by a mask, two losses",
@@ -92,7 +97,7 @@ def write_attention_page(
         n=found.persons.nunique(),
         unit=f"patients, {len(found.persons)} slices",
         sections=sections,
-        notes=[*_notes(found, shuffled=shuffled, weights=weights)],
+        notes=[*_notes(found, shuffled=shuffled, weights=weights, left_out=left_out)],
         tables={"diagnoses": found.diagnoses, "matched": found.matched, "agreement": agreement},
         command="study attention-branch",
     )
@@ -184,9 +189,11 @@ def _result(diagnoses: pd.DataFrame, variant: str) -> str:
     return f"{variant.capitalize()}: AUC of patients {with_interval(one['value'], one['low'], one['high'])}."
 
 
-def _notes(found: Findings, *, shuffled: bool, weights: str | None) -> Iterator[str]:
+def _notes(found: Findings, *, shuffled: bool, weights: str | None, left_out: int) -> Iterator[str]:
     if shuffled:
         yield SHUFFLED
+    if left_out:
+        yield f"{left_out} rows of the table without name, patient or label were left out."
     if weights is None:
         yield "The networks began with random numbers, not with learned weights (--weights)."
     if (count := found.persons.nunique()) < 100:
@@ -197,7 +204,7 @@ def _examples(maps: pd.DataFrame, table: Path, head: Head) -> Picture:
     """Slices with their maps by both losses: of each class the slices with the most mask, one of a patient."""
     rows = read_cohort(table).table
     rows["area"] = [float((read_picture(path) > 0).mean()) for path in rows[Column.MASK]]
-    largest = rows.sort_values("area", ascending=False).drop_duplicates("patient")
+    largest = rows.sort_values("area", ascending=False).drop_duplicates(Column.GROUP)
     chosen = pd.concat([largest[largest[DIAGNOSIS].astype(str) == name][: EXAMPLES // 2] for name in head.classes])
     kinds = [(variant, method) for variant in ("baseline", "switched") for method in ("attention", "gradcam")]
     figure = Figure(figsize=(1.9 * (1 + len(kinds)), 2.1 * len(chosen)))

@@ -11,14 +11,15 @@ from skimage.io import imread
 from skimage.transform import resize
 
 from mtseg.data import Cohort, write_cohort
+from mtseg.data.cohort import as_numbers
 from mtseg.data.folds import split_cohort
 from mtseg.data.tables import read_cells
 from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.keys import Column
+from mtseg.study.classes import Classes, two_classes
 from mtseg.study.pictures import save_picture
 
 IMAGE, DIAGNOSIS = "ct", "diagnosis"
-LOW, HIGH = "low", "high"
 TABLE, FOLDER = "participants.tsv", "pictures"
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
@@ -35,8 +36,9 @@ class Slices:
         masks: Folder of masks of where to look, of the same names; everything but 0 is inside.
         name: Column of the slices' names.
         patient: Column that says whose they are.
-        label: Column of the classes, two. A column of more numbers is halved: a patient is "high" if the mean of its
-            slices is above the median of all patients.
+        label: Column of the classes, two. Of a column of more numbers the patients' means are halved, see
+            `mtseg.study.classes.two_classes`.
+        positive: The class whose sensitivity is told; None: see `two_classes`.
     """
 
     table: Path
@@ -45,9 +47,25 @@ class Slices:
     name: str
     patient: str
     label: str
+    positive: str | None = None
 
 
-def prepare_slices(given: Slices, *, out: str | PathLike, size: int, folds: int) -> tuple[Path, tuple[str, str]]:
+@dataclass(frozen=True)
+class Prepared:
+    """What networks can learn from.
+
+    Attributes:
+        table: Path of the table of slices.
+        classes: The other one and the positive one.
+        left_out: Rows of the user's table without name, patient or label.
+    """
+
+    table: Path
+    classes: tuple[str, str]
+    left_out: int
+
+
+def prepare_slices(given: Slices, *, out: str | PathLike, size: int, folds: int) -> Prepared:
     """Write pictures and masks of a fixed size and a table with folds, into which patients are divided.
 
     Args:
@@ -57,82 +75,109 @@ def prepare_slices(given: Slices, *, out: str | PathLike, size: int, folds: int)
         folds: Number of folds.
 
     Returns:
-        The table, and the classes, of which the second is the positive one. Its columns: participant_id, ct, mask,
-        patient, group (the same), diagnosis, fold, slice_axial (0).
+        Where the table is. Its columns: participant_id, ct, mask, group (the patient), diagnosis, fold, slice_axial
+        (0).
 
     Raises:
         InputError: Something is wrong with the table or the pictures, all of it at once; nothing is written.
     """
     out = Path(out)
-    rows = _rows(given)
-    if problems := [*_problems(rows, given)]:
+    rows, left_out = _rows(given)
+    classes, problems = _classes(rows, given, folds=folds)
+    problems += _problems(rows, given)
+    if problems:
         raise ProblemsError(problems)
-    found = sorted(rows[DIAGNOSIS].unique())
-    classes = (LOW, HIGH) if {*found} == {LOW, HIGH} else tuple(found)
-    names = [f"s{name}" for name in rows[given.name]]  # a name of digits alone would be read as a number
+    names = _ids(rows[given.name])
     table = pd.DataFrame(
         {
             Column.SUBJECT.value: names,
             IMAGE: [f"{FOLDER}/{name}.nii.gz" for name in names],
             Column.MASK.value: [f"{FOLDER}/{name}_mask.nii.gz" for name in names],
-            "patient": rows[given.patient],
             Column.GROUP.value: rows[given.patient],
-            DIAGNOSIS: rows[DIAGNOSIS],
+            DIAGNOSIS: rows[given.patient].map(classes.labels),
             Column.SLICE_AXIAL.value: 0,
         }
     )
     # Patients are divided, not slices: one with many slices would make up for several with few.
-    patients = Cohort(table.drop_duplicates("patient"), out / TABLE, sequences=(IMAGE,), targets=(DIAGNOSIS,))
+    one_each = table.drop_duplicates(Column.GROUP)
+    patients = Cohort(one_each, out / TABLE, sequences=(IMAGE,), targets=(DIAGNOSIS,))
     divided = split_cohort(patients, folds=folds, stratify=(DIAGNOSIS,)).table
-    table[Column.FOLD.value] = table["patient"].map(divided.set_index("patient")[Column.FOLD])
+    table[Column.FOLD.value] = table[Column.GROUP].map(divided.set_index(Column.GROUP)[Column.FOLD])
     for row, name in zip(rows.to_dict("records"), names, strict=True):
         image, mask = (_read(_find(folder, row[given.name])) for folder in (given.images, given.masks))
         save_picture(out / FOLDER / f"{name}.nii.gz", resize(image, (size, size), anti_aliasing=True))
         inside = resize((mask > 0).astype(float), (size, size), anti_aliasing=True) > 0.5
         save_picture(out / FOLDER / f"{name}_mask.nii.gz", inside)
     write_cohort(table, out / TABLE)
-    return out / TABLE, (classes[0], classes[1])
+    return Prepared(out / TABLE, classes.names, left_out)
 
 
-def _rows(given: Slices) -> pd.DataFrame:
-    """The user's table with a column of two classes."""
+def _rows(given: Slices) -> tuple[pd.DataFrame, int]:
+    """The user's rows that can be used, and how many cannot."""
     table = read_cells(given.table)
-    columns = (given.name, given.patient, given.label)
-    if absent := [name for name in columns if name not in table]:
-        there = ", ".join(map(str, table.columns))
-        raise InputError(f"{given.table}: there is no column {', '.join(absent)}. It has {there}")
-    rows = table.dropna(subset=[*columns])
-    if twice := [*rows.loc[rows[given.name].duplicated(), given.name]]:
-        raise InputError(f"{given.table}: {given.name} {twice[0]} stands there twice. Give each slice its own row")
-    numbers = pd.to_numeric(rows[given.label], errors="coerce")
-    if rows[given.label].nunique() > 2 and numbers.notna().all():
-        means = numbers.groupby(rows[given.patient]).mean()
-        high = rows[given.patient].map(means > means.median())
-        return rows.assign(**{DIAGNOSIS: np.where(high, HIGH, LOW)})
-    if rows[given.label].nunique() != 2:
-        classes = ", ".join(map(str, rows[given.label].unique()[:5]))
-        raise InputError(f"{given.table}: {given.label} needs two classes, or numbers to halve; it has {classes}")
-    return rows.assign(**{DIAGNOSIS: rows[given.label]})
+    columns = {"--name": given.name, "--patient": given.patient, "--label": given.label}
+    remedy = f"It has {', '.join(map(str, table.columns))}"
+    absent = [
+        Problem("", str(given.table), f"there is no column {column} ({option})", remedy)
+        for option, column in columns.items()
+        if column not in table
+    ]
+    if absent:
+        raise ProblemsError(absent)
+    rows = table.dropna(subset=[*columns.values()]).reset_index(drop=True)
+    if rows.empty:
+        raise InputError(f"{given.table}: no row has all of {', '.join(columns.values())}. Fill them in")
+    return rows, len(table) - len(rows)
+
+
+def _classes(rows: pd.DataFrame, given: Slices, *, folds: int) -> tuple[Classes, list[Problem]]:
+    """The class of each patient."""
+    of_patients = as_numbers(rows[given.label]).groupby(rows[given.patient])
+    if pd.api.types.is_numeric_dtype(of_patients.obj) and of_patients.obj.nunique() > 2:
+        cells, several = of_patients.mean(), pd.Series(dtype=int)
+    else:
+        cells, several = of_patients.first(), of_patients.nunique()
+    classes, problems = two_classes(cells, label=given.label, positive=given.positive, folds=folds)
+    remedy = "A diagnosis is the patient's: give all slices the same"
+    for patient in several.index[several > 1]:
+        problems.append(Problem(str(patient), given.label, "several classes in one patient", remedy))
+    return classes, problems
+
+
+def _ids(names: pd.Series) -> list[str]:
+    """Names of slices as ids: a name of digits alone would be read as a number, one with a folder as a path."""
+    return [f"s{name}".replace("/", "_") for name in names]
 
 
 def _problems(rows: pd.DataFrame, given: Slices) -> Iterator[Problem]:
-    for name in rows[given.name]:
+    """What is wrong with the slices' names and pictures."""
+    names = rows[given.name]
+    for name in names[pd.Series(_ids(names)).duplicated()].unique():
+        yield Problem(str(name), str(given.table), f"stands there twice in {given.name}", "Give each slice its own row")
+    for name in names.unique():
+        shapes = []
         for folder, what in ((given.images, "picture"), (given.masks, "mask")):
             path = _find(folder, name)
             if path is None:
                 yield Problem(str(name), str(folder), f"has no {what} of this name", f"Add it ({', '.join(SUFFIXES)})")
                 continue
             try:
-                _read(path)
+                pixels = _read(path)
             except Exception as error:  # which library reads, and what it raises, depends on what else is installed
                 yield Problem(str(name), str(path), f"cannot be read as a picture ({error})", "Save it again as PNG")
-    several = rows.groupby(given.patient)[DIAGNOSIS].nunique()
-    for patient in several.index[several > 1]:
-        yield Problem(str(patient), given.label, "several classes in one patient", "A diagnosis is the patient's")
+                continue
+            shapes.append(pixels.shape)
+            if not np.isfinite(pixels).all():
+                yield Problem(str(name), str(path), "has pixels that are no number", "Replace these, such as by 0")
+        if len({*shapes}) > 1:
+            said = " and ".join(" × ".join(map(str, shape)) for shape in shapes)
+            yield Problem(str(name), str(given.masks), f"picture and mask have {said} pixels", "Give its own mask")
 
 
 def _find(folder: Path, name: str) -> Path | None:
-    return next((path for suffix in SUFFIXES if (path := folder / f"{name}{suffix}").is_file()), None)
+    """The picture of a slice, whose name may end as the file's does."""
+    named = [folder / f"{name}{suffix}" for suffix in ("", *SUFFIXES)]
+    return next((path for path in named if path.suffix.lower() in SUFFIXES and path.is_file()), None)
 
 
 def _read(path: Path | None) -> np.ndarray:

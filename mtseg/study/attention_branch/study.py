@@ -12,7 +12,7 @@ from mtseg.statistics import VARIANT
 from mtseg.study.attention_branch.page import Findings, write_attention_page
 from mtseg.study.attention_branch.slices import DIAGNOSIS, Slices, prepare_slices
 from mtseg.study.attention_branch.tables import PATIENT, SLICE, diagnosis_table, matched_table, one_row_each
-from mtseg.study.runs import Plan, map_pictures, shuffle_labels, study_folder, train_variants
+from mtseg.study.runs import Plan, known_weights, map_pictures, shuffle_labels, study_folder, train_variants
 from mtseg.tasks import Head, Kind
 
 BUNDLE = "attention_branch_2d"
@@ -22,7 +22,7 @@ _ALPHA = {"_target_": "mtseg.losses.Schedule", "start": 0.9, "end": 0.1}
 GAMMAS = (0.01, 0.1, 1.0, 10.0)
 """Weights of the map's loss that the baseline chooses from: the source does not give its own."""
 
-REPEATS, QUICK_REPEATS, SIZE, QUICK_SIZE, FOLDS = 3, 1, 224, 96, 3
+REPEATS, QUICK_REPEATS, SIZE, QUICK_SIZE, FOLDS = 3, 2, 224, 96, 3
 QUICK = {"epochs": 8, "val_interval": 8}
 MAPS = ("attention", "gradcam")
 
@@ -34,7 +34,7 @@ def run_attention_branch(
 
     Args:
         given: The slices.
-        plan: By default 3 repeats; quick 1, with small pictures, few epochs, and the baseline's weight of the map fixed
+        plan: By default 3 repeats; quick 2, with small pictures, few epochs, and the baseline's weight of the map fixed
             at 1. Shuffled diagnoses are exchanged between patients.
         architecture: One of `mtseg.networks.backbones.ARCHITECTURES`.
         weights: Learned weights to start from, see `mtseg.networks.pretrained.read_weights`.
@@ -46,16 +46,23 @@ def run_attention_branch(
         InputError: Something is wrong with the input, or the folder holds another study.
     """
     seeds = plan.seeds(full=REPEATS, quick=QUICK_REPEATS)
-    settings = {name: str(value) for name, value in vars(given).items()} | {
-        "architecture": architecture,
-        "weights": weights,
-        "repeats": len(seeds),
-    }
+    weights = known_weights(architecture, weights)
+    paths = {name: str(value.absolute()) for name, value in vars(given).items() if isinstance(value, Path)}
+    settings = (
+        vars(given)
+        | paths
+        | {
+            "architecture": architecture,
+            "weights": weights,
+            "repeats": len(seeds),
+        }
+    )
     with study_folder(plan, settings) as folder:
         size = QUICK_SIZE if plan.quick else SIZE
-        table, classes = prepare_slices(given, out=folder / "data", size=size, folds=FOLDS)
+        prepared = prepare_slices(given, out=folder / "data", size=size, folds=FOLDS)
+        table, classes = prepared.table, prepared.classes
         if plan.shuffled:
-            table = shuffle_labels(table, label=DIAGNOSIS, by="patient", seed=0)
+            table = shuffle_labels(table, label=DIAGNOSIS, by=Column.GROUP, seed=0)
         common: dict[str, Any] = {
             "architecture": architecture,
             "pretrained": weights,
@@ -72,12 +79,13 @@ def run_attention_branch(
             variants={BASELINE: baseline(quick=plan.quick), SWITCHED: {"loss_weights": _switched()}},
             seeds=seeds,
             primary=["accuracy", "auc"],
-            average_by="patient",
+            average_by=Column.GROUP.value,
         )
         head = Head(DIAGNOSIS, Kind.CLASSES, classes)
         maps = pd.concat([_maps(folder, experiment, table, variant) for variant in (BASELINE, SWITCHED)])
         found = _findings(experiment, table, head, maps)
-        return write_attention_page(folder, found, table=table, head=head, shuffled=plan.shuffled, weights=weights)
+        about: dict[str, Any] = {"shuffled": plan.shuffled, "weights": weights, "left_out": prepared.left_out}
+        return write_attention_page(folder, found, table=table, head=head, **about)
 
 
 def baseline(*, quick: bool) -> dict[str, Any]:
@@ -96,7 +104,7 @@ def _switched() -> dict[str, Any]:
 
 def _findings(experiment: Path, table: Path, head: Head, maps: pd.DataFrame) -> Findings:
     """Tables of slices and patients by both losses."""
-    persons = read_cohort(table).table.set_index(Column.SUBJECT.value)["patient"].astype(str)
+    persons = read_cohort(table).table.set_index(Column.SUBJECT.value)[Column.GROUP.value]
     whose = {SLICE: persons, PATIENT: pd.Series({name: name for name in persons})}
     text = [f"{DIAGNOSIS}_target", f"{DIAGNOSIS}_predicted"]
     rows = {
@@ -112,6 +120,7 @@ def _findings(experiment: Path, table: Path, head: Head, maps: pd.DataFrame) -> 
         matched_table(of[SWITCHED], of[BASELINE], level=level, persons=whose[level], head=head)
         for level, of in rows.items()
     ]
+    choices = experiment / "choices.tsv"
     return Findings(
         diagnoses=pd.concat(diagnoses, ignore_index=True),
         matched=pd.concat(matched, ignore_index=True),
@@ -119,6 +128,7 @@ def _findings(experiment: Path, table: Path, head: Head, maps: pd.DataFrame) -> 
         overlap=read_table(experiment / "variants.tsv").query(
             "task == 'seg' and metric == 'dice_mean' and fold == 'all'"
         ),
+        choices=read_table(choices) if choices.is_file() else None,
         maps=maps,
         persons=persons,
     )

@@ -61,6 +61,23 @@ def delta_f(movie: np.ndarray, cells: Cells) -> np.ndarray:
     return (corrected - np.percentile(corrected, BASELINE_PERCENTILE, axis=0)) / at_rest
 
 
+def check_noise(traces: np.ndarray, *, cells: Cells) -> None:
+    """Refuse cells whose robust standard deviation is 0: every flicker of theirs would exceed it.
+
+    Args:
+        traces: As of `delta_f`.
+        cells: Their names. One that never changes is never active, which is right.
+
+    Raises:
+        InputError: Says which.
+    """
+    spread = stats.median_abs_deviation(traces, axis=0)
+    still = [name for name, sd, trace in zip(cells, spread, traces.T, strict=True) if sd == 0 and np.ptp(trace) > 0]
+    if still:
+        what = "more than half of the frames are equally bright, so activity cannot be told from noise"
+        raise InputError(f"{first_few(still)}: {what}. Give the movie as recorded, not denoised, or tables of events")
+
+
 def active_cells(traces: np.ndarray, *, threshold_sd: float) -> np.ndarray:
     """Tell in which frames ΔF/F exceeds its median by more than so many standard deviations, bool (frames, cells).
 

@@ -36,8 +36,11 @@ RULES = {
     "macro_average_precision": "average precision, mean over labels",
 }
 
-_PUBLISHED_TEST = (".92", ".85")
-"""Before the injection, and three days after."""
+ALIKE = 10
+"""Pairs of patterns on the page."""
+
+_PUBLISHED_TEST = ".92 before the injection, .85 three days after"
+_PUBLISHED_SUM = "208.8 before, 262.1 after, of 109 × 109"
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +83,7 @@ def write_calcium_page(
         out: The study's folder.
         found: One or two conditions.
         frames: What was prepared.
-        change: Of two conditions.
+        change: Of two conditions that share patterns.
         shuffled: The labels mean nothing.
         observed: The labels come from tables of events, not from the movies themselves.
 
@@ -93,7 +96,7 @@ def write_calcium_page(
             Section("Accuracy", _ACCURACY, plain(_accuracy(found))),
             Section("Repeats", _REPEATS, plain(_repeats(found))),
             *(_cells(one) for one in found),
-            *(_similarity(one) for one in found),
+            *(section for one in found for section in _similarity(one)),
             Section("Labels", _LABELS, plain(frames.counts)),
         ]
         if change is not None:
@@ -111,7 +114,7 @@ def write_calcium_page(
         n=sum(len(one.rows) for one in found),
         unit="frames",
         sections=sections,
-        notes=[*_notes(found, frames, shuffled=shuffled, observed=observed)],
+        notes=[*_notes(found, frames, change, shuffled=shuffled, observed=observed)],
         tables=tables,
         command="study calcium",
     )
@@ -132,6 +135,7 @@ _SIMILARITY = (
     "divided by its maximum, averaged over an event, then over events. ZNCC of every two patterns; those alike stand "
     "together. (The paper's Grad-CAM weighs a channel alike at all places, but this network's last layer knows places.)"
 )
+_ALIKE = "The pairs with the highest ZNCC; the whole matrix is in similarity_{}.tsv."
 _CHANGE = (
     "The same patterns in both conditions. p of the change of the full sum: events exchanged between the conditions."
 )
@@ -163,12 +167,11 @@ def _repeats(found: Sequence[Findings]) -> pd.DataFrame:
 
 
 def _beside(found: Sequence[Findings], change: PatternChange | None) -> Iterator[tuple[str, str, str]]:
-    for place, one in enumerate(found):
+    for one in found:
         rule, training = paper_rule(one.rules), paper_rule(one.training)
         what = f"accuracy by the paper's rule, {one.condition}"
         here = with_interval(rule["value"], rule["low"], rule["high"])
-        when = ("before the injection", "3 days after it")[place]
-        yield f"{what}: frames not trained on", f"{_PUBLISHED_TEST[place]} ({when})", here
+        yield f"{what}: frames not trained on", _PUBLISHED_TEST, here
         yield f"{what}: training frames", "≥ .99", spell(training["value"])
         yield (
             f"chance, {one.condition}",
@@ -179,16 +182,13 @@ def _beside(found: Sequence[Findings], change: PatternChange | None) -> Iterator
         full = similarity_sums(one.similarity.to_numpy(dtype=float)).full
         yield (
             f"sum of the ZNCC matrix, {one.condition}",
-            f"{(208.8, 262.1)[place]} of 109 × 109",
+            _PUBLISHED_SUM,
             f"{spell(full)} of {patterns} × {patterns}",
         )
     if change is not None:
-        p = spell_p(change.similarity.p)
-        yield (
-            "change of the sum, patterns of both",
-            "53.3, no test",
-            f"{spell(float(change.similarity.difference))}, p = {p}",
-        )
+        first, second = (one.condition for one in found)
+        here = f"{spell(float(change.similarity.difference))}, p = {spell_p(change.similarity.p)}"
+        yield f"sum in {second} less that in {first}, patterns of both", "53.3 (after less before), no test", here
 
 
 def _cells(one: Findings) -> Section:
@@ -204,7 +204,7 @@ def _cells(one: Findings) -> Section:
     return Section(f"Cell by cell, {one.condition}", _CELLS, plain(one.cells), [bars])
 
 
-def _similarity(one: Findings) -> Section:
+def _similarity(one: Findings) -> Iterator[Section]:
     names = [*map(str, one.similarity)]
     sums = similarity_sums(one.similarity.to_numpy(dtype=float))
     table = pd.DataFrame(
@@ -213,7 +213,23 @@ def _similarity(one: Findings) -> Section:
     shown = matrix_picture(
         one.similarity.to_numpy(dtype=float), names, caption=f"{one.condition}: ZNCC between patterns."
     )
-    return Section(f"Similarity of the maps, {one.condition}", _SIMILARITY, plain(table), [shown])
+    yield Section(f"Similarity of the maps, {one.condition}", _SIMILARITY, plain(table), [shown])
+    alike = most_alike(one.similarity, pairs=ALIKE)
+    yield Section(f"Patterns most alike, {one.condition}", _ALIKE.format(one.condition), plain(alike))
+
+
+def most_alike(similarity: pd.DataFrame, *, pairs: int) -> pd.DataFrame:
+    """List the pairs of patterns with the highest ZNCC, each once.
+
+    >>> matrix = pd.DataFrame([[1, 0.2, 0.5], [0.2, 1, 0.9], [0.5, 0.9, 1]], index=list("abc"), columns=list("abc"))
+    >>> most_alike(matrix, pairs=2).to_dict("list")
+    {'pattern': ['b', 'a'], 'other': ['c', 'c'], 'ZNCC': [0.9, 0.5]}
+    """
+    first, second = np.triu_indices(len(similarity), k=1)
+    values = similarity.to_numpy(dtype=float)[first, second]
+    names = similarity.columns.to_numpy()
+    table = pd.DataFrame({"pattern": names[first], "other": names[second], "ZNCC": values})
+    return table.nlargest(pairs, "ZNCC", keep="first").reset_index(drop=True)
 
 
 def _result(one: Findings) -> str:
@@ -225,7 +241,9 @@ def _result(one: Findings) -> str:
     )
 
 
-def _notes(found: Sequence[Findings], frames: PreparedFrames, *, shuffled: bool, observed: bool) -> Iterator[str]:
+def _notes(
+    found: Sequence[Findings], frames: PreparedFrames, change: PatternChange | None, *, shuffled: bool, observed: bool
+) -> Iterator[str]:
     if shuffled:
         yield SHUFFLED
     if not observed:
@@ -234,6 +252,8 @@ def _notes(found: Sequence[Findings], frames: PreparedFrames, *, shuffled: bool,
             "come from the pixels that the network sees."
         )
     left = ", ".join(f"{count} of {condition}" for condition, count in frames.left_out.items() if count)
+    if len(found) > 1 and change is None:
+        yield "The conditions share fewer than two patterns, so the similarity of their maps cannot be compared."
     if left:
         yield f"Frames left out, which show rare cells only or lie in no event: {left}."
     if frames.dropped:

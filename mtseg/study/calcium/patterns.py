@@ -54,7 +54,7 @@ def compare_patterns(
         raise InputError(f"{len(maps)} maps for {len(frames)} frames: give every frame one")
     shown = frames.reset_index(drop=True)
     shown = shown[shown[STIMULATED].ne(NOTHING)]
-    of_condition = [set(shown.loc[shown[CONDITION].eq(condition), STIMULATED]) for condition in conditions]
+    of_condition = [patterns_of(shown[shown[CONDITION].eq(condition)]) for condition in conditions]
     common = set.intersection(*of_condition)
     if len(common) < 2:
         raise InputError(f"{len(common)} patterns are in both {' and '.join(conditions)}: two are needed at least")
@@ -73,6 +73,11 @@ def compare_patterns(
     sums = sums.T.rename_axis("measure").reset_index()
     sums["difference"] = sums[conditions[1]] - sums[conditions[0]]
     return PatternChange(similarity, sums, tuple(sorted(set.union(*of_condition) - common)))
+
+
+def patterns_of(frames: pd.DataFrame) -> set[str]:
+    """The patterns that frames show; no stimulation is none."""
+    return {*frames[STIMULATED]} - {NOTHING}
 
 
 def mean_pattern_maps(frames: pd.DataFrame, maps: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mtseg.errors import InputError, Problem, ProblemsError
-from mtseg.study.calcium.activity import active_cells, delta_f
+from mtseg.study.calcium.activity import active_cells, check_noise, delta_f
 from mtseg.study.calcium.cells import Cells, read_cells
 from mtseg.study.calcium.events import find_events, read_events
 from mtseg.study.calcium.movie import read_movie
@@ -94,6 +94,7 @@ def _wrong_conditions(
 def _active(path: str | PathLike, movie: np.ndarray, cells: Cells, *, threshold_sd: float) -> pd.DataFrame:
     try:
         traces = delta_f(movie, cells)
+        check_noise(traces, cells=cells)
     except InputError as error:
         what, _, remedy = str(error).rpartition(". ")
         raise refusal(path, what, remedy) from None

@@ -20,7 +20,7 @@ from mtseg.statistics import SEED, average_seeds
 from mtseg.study.calcium.columns import FRAME, STIMULATED
 from mtseg.study.calcium.frames import PreparedFrames, prepare_frames
 from mtseg.study.calcium.page import Findings, write_calcium_page
-from mtseg.study.calcium.patterns import PatternChange, compare_patterns, mean_pattern_maps
+from mtseg.study.calcium.patterns import PatternChange, compare_patterns, mean_pattern_maps, patterns_of
 from mtseg.study.calcium.scoring import score_cells, score_rules
 from mtseg.study.pictures import read_picture
 from mtseg.study.runs import Plan, map_pictures, read_maps, shuffle_labels, study_folder, train_variants
@@ -79,7 +79,8 @@ def run_calcium(
         found = [
             _condition(name, path, frames, out=folder / name, seeds=seeds, plan=plan) for name, path in tables.items()
         ]
-        change = _change(found) if len(found) == 2 else None
+        common = set.intersection(*(patterns_of(one.rows) for one in found))
+        change = _change(found) if len(found) == 2 and len(common) > 1 else None
         return write_calcium_page(folder, found, frames, change, shuffled=plan.shuffled, observed=bool(events))
 
 

@@ -1,6 +1,6 @@
 """Columns of the tables of slices."""
 
-PERSON, SLICE = "person", "slice"
+SLICE = "slice"
 
 CLASS = "class"
 """The class: whatever the user's column is called, because that may be a name that means something else here."""

@@ -11,11 +11,11 @@ from mtseg.report.figure import style
 from mtseg.report.page import Section
 from mtseg.report.tables import Table, plain
 from mtseg.report.text import spell
+from mtseg.study.classes import HIGH, LOW
 from mtseg.study.motor_learning.accuracy import LEVEL, PERSONS
 from mtseg.study.motor_learning.columns import CLASS, SLICE
 from mtseg.study.motor_learning.findings import MODALITY, Findings
 from mtseg.study.motor_learning.looking import counted, looking_sections
-from mtseg.study.motor_learning.persons import HIGH, LOW
 from mtseg.study.motor_learning.regions import HITS
 from mtseg.study.motor_learning.slices import Prepared
 from mtseg.study.page import BESIDE, SHUFFLED, beside_published, with_interval, write_study

@@ -11,9 +11,8 @@ from mtseg.data.folds import split_cohort
 from mtseg.errors import Problem
 from mtseg.experiment.variants import can_be_named
 from mtseg.keys import Column
-from mtseg.study.motor_learning.columns import CLASS, PERSON, SLICE
-
-LOW, HIGH = "low", "high"
+from mtseg.study.classes import two_classes
+from mtseg.study.motor_learning.columns import CLASS, SLICE
 
 
 @dataclass(frozen=True)
@@ -22,9 +21,9 @@ class Given:
 
     Attributes:
         table: Cohort table, one row per person.
-        label: Column of two classes. One of more values, all numbers, is halved: "high" is above the persons' median.
+        label: Column of two classes, or of numbers to halve, see `mtseg.study.classes.two_classes`.
         modalities: Columns of volumes.
-        positive: The class whose logit is explained; None: the second in sorted order, of halves the high one.
+        positive: The class whose logit is explained; None: see `two_classes`.
         atlas: Label image of regions in the volumes' space; None: no regions.
         slices: Indices of axial slices, counted from below; None: all with brain.
     """
@@ -44,7 +43,7 @@ class Persons:
     Attributes:
         table: One row per person: participant_id, class, fold, and by modality the volume's absolute path.
         classes: The other one and the positive one.
-        median: What numbers were halved at; None if they were not.
+        median: See `mtseg.study.classes.Classes`.
         left_out: Persons without label or without one of the images.
     """
 
@@ -80,10 +79,11 @@ def read_persons(given: Given, *, folds: int) -> tuple[Persons, list[Problem]]:
     persons = rows[[Column.SUBJECT.value, *there]].reset_index(drop=True)
     left_out, classes, median = len(cohort.table) - len(rows), ("", ""), None
     if labelled:
-        labels, median = _halve(rows[given.label].reset_index(drop=True))
-        wrong, classes = _classes(given, labels, halved=median is not None, folds=folds)
+        cells = rows[given.label].reset_index(drop=True)
+        found, wrong = two_classes(cells, label=given.label, positive=given.positive, folds=folds)
+        classes, median = found.names, found.median
         problems += wrong
-        persons = persons.assign(**{CLASS: labels})
+        persons = persons.assign(**{CLASS: found.labels})
         if Column.GROUP in rows and given.label != Column.GROUP:
             persons[Column.GROUP] = rows[Column.GROUP].to_numpy()
     if not problems:
@@ -106,39 +106,9 @@ def _wrong_names(given: Given, table: pd.DataFrame) -> Iterator[Problem]:
 
 def _wrong_name(modality: str, table: pd.DataFrame) -> Iterator[tuple[str, str]]:
     """What is wrong with a modality, and the remedy; "" if it is another column."""
-    ours = {*map(str, Column), PERSON, SLICE, CLASS}
+    ours = {*map(str, Column), SLICE, CLASS}
     if modality in ours or not can_be_named(modality):
         remedy = f"Rename the column: letters, digits and . _ + -, and none of {', '.join(sorted(ours))}"
         yield "cannot be used as a name", remedy
     elif table[modality].isna().all():
         yield "nobody has an image", ""
-
-
-def _halve(cells: pd.Series) -> tuple[pd.Series, float | None]:
-    """Classes as text; more numbers than two are halved, with the median at which they were."""
-    numbers = pd.to_numeric(cells, errors="coerce").astype(float)
-    if cells.nunique() <= 2 or numbers.isna().any():
-        return cells.map(str), None
-    median = float(numbers.median())
-    return numbers.gt(median).map({False: LOW, True: HIGH}), median
-
-
-def _classes(given: Given, labels: pd.Series, *, halved: bool, folds: int) -> tuple[list[Problem], tuple[str, str]]:
-    """The other class and the positive one, and what is wrong with them."""
-    counts = labels.value_counts()
-    found = [LOW, HIGH] if halved else sorted(counts.index)
-    if len(counts) != 2:
-        said = ", ".join(map(str, counts.index[:5])) + ", …" * (len(counts) > 5)
-        remedy = "Give a column of two classes, or of numbers, which are halved at the median"
-        what = f"the persons with all images have {len(counts)} classes: {said or 'none'}"
-        return [Problem("", given.label, what, remedy)], ("", "")
-    problems = [
-        Problem("", given.label, f"class '{name}' has {count} persons, too few for {folds} folds", "Use fewer folds")
-        for name, count in counts.items()
-        if count < folds
-    ]
-    positive = found[1] if given.positive is None else given.positive
-    if positive not in found:
-        problems.append(Problem("", f"--positive {positive}", "is no class", f"Choose {' or '.join(found)}"))
-        return problems, ("", "")
-    return problems, (next(name for name in found if name != positive), positive)

@@ -14,7 +14,7 @@ from mtseg.data import write_cohort
 from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.files import replacing
 from mtseg.keys import Column
-from mtseg.study.motor_learning.columns import CLASS, PERSON, SLICE
+from mtseg.study.motor_learning.columns import CLASS, SLICE
 from mtseg.study.motor_learning.persons import Given, Persons, read_persons
 from mtseg.study.motor_learning.volumes import Volumes, brain_of, read_volumes
 
@@ -51,8 +51,8 @@ def prepare_slices(given: Given, *, out: str | PathLike, folds: int, quick: bool
         quick: See `read_volumes`.
 
     Returns:
-        Where the tables are. Their columns: participant_id (p1_z085), the modality (the slice's image), person and
-        group (the same), class, slice (index in the volume, from below), slice_axial (0) and fold.
+        Where the tables are. Their columns: participant_id (p1_z085), the modality (the slice's image), group (the
+        person), class, slice (index in the volume, from below), slice_axial (0) and fold.
 
     Raises:
         InputError: Something is wrong with the table, the volumes or the atlas, all of it at once; nothing is written.
@@ -91,7 +91,7 @@ def _write(volumes: Volumes, persons: pd.DataFrame, *, folder: Path) -> Path:
         paths = [f"{FOLDER}/{one}.nii.gz" for one in ids]
         save_slices(image, dict(zip(volumes.slices[name], [folder / path for path in paths], strict=True)))
         about = {Column.SUBJECT.value: ids, volumes.name: paths, SLICE: volumes.slices[name]}
-        alike = {PERSON: name, Column.GROUP.value: name, CLASS: person[CLASS], Column.FOLD.value: person[Column.FOLD]}
+        alike = {Column.GROUP.value: name, CLASS: person[CLASS], Column.FOLD.value: person[Column.FOLD]}
         rows.append(pd.DataFrame(about).assign(**alike))
     table = pd.concat(rows, ignore_index=True).assign(**{Column.SLICE_AXIAL: 0})
     write_cohort(table, folder / TABLE)

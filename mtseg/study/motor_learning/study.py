@@ -8,9 +8,8 @@ import pandas as pd
 from mtseg.cam.peaks import peak_table
 from mtseg.data import read_cohort
 from mtseg.keys import Column
-from mtseg.networks.backbones import make_backbone
 from mtseg.study.motor_learning.accuracy import accuracy_table
-from mtseg.study.motor_learning.columns import CLASS, PERSON
+from mtseg.study.motor_learning.columns import CLASS
 from mtseg.study.motor_learning.findings import Findings
 from mtseg.study.motor_learning.maps import Maps, explain_repeats
 from mtseg.study.motor_learning.page import write_motor_page
@@ -18,7 +17,7 @@ from mtseg.study.motor_learning.persons import Given
 from mtseg.study.motor_learning.regions import of_persons, of_runs
 from mtseg.study.motor_learning.slices import Prepared, prepare_slices
 from mtseg.study.motor_learning.volumes import Volumes
-from mtseg.study.runs import Plan, shuffle_labels, study_folder, train_variants
+from mtseg.study.runs import Plan, known_weights, shuffle_labels, study_folder, train_variants
 from mtseg.tasks import Head, Kind
 
 BUNDLE = "motor_learning_2d"
@@ -51,8 +50,8 @@ def run_motor_learning(given: Given, plan: Plan, *, folds: int | None = None, we
     """
     seeds = plan.seeds(full=REPEATS, quick=QUICK_REPEATS)
     folds = folds or (QUICK_FOLDS if plan.quick else FOLDS)
-    if weights and Path(weights).is_file():
-        weights = str(Path(weights).absolute())  # a worker may run in another folder
+    options = QUICK if plan.quick else FULL
+    weights = known_weights(options["architecture"], weights)
     settings = {
         "table": str(Path(given.table).absolute()),
         "label": given.label,
@@ -64,12 +63,9 @@ def run_motor_learning(given: Given, plan: Plan, *, folds: int | None = None, we
         "weights": weights,
         "repeats": len(seeds),
     }
-    common = {"pretrained": weights, **(QUICK if plan.quick else FULL)}
     with study_folder(plan, settings) as folder:
-        if weights:  # which do not fit are refused now, not by each training
-            make_backbone(common["architecture"], spatial_dims=2, in_channels=1, weights=weights)
         prepared = prepare_slices(given, out=folder / "data", folds=folds, quick=plan.quick)
-        of_all: dict[str, Any] = {"common": common, "seeds": seeds, "cluster": plan.cluster}
+        of_all: dict[str, Any] = {"common": {"pretrained": weights, **options}, "seeds": seeds, "cluster": plan.cluster}
         tables = {
             name: shuffle_labels(path, label=CLASS, by=Column.GROUP, seed=0) if plan.shuffled else path
             for name, path in prepared.tables.items()
@@ -109,7 +105,7 @@ def _modality(
         settings=settings,
         variants={VARIANT: {}},
         seeds=seeds,
-        average_by=PERSON,
+        average_by=Column.GROUP.value,
     )
     accuracy = accuracy_table(experiment, table, Head(CLASS, Kind.CLASSES, classes))
     maps = None

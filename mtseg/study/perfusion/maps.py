@@ -124,7 +124,8 @@ def average_maps(measured: pd.DataFrame) -> pd.DataFrame:
         row |= {"patients": part[PERSON].nunique(), "empty": len(part) - len(known)}
         row |= {"inside": found.value, "inside_low": found.low, "inside_high": found.high}
         rows.append(row | {name: known[name].mean() for name in ("expected", "on_surface", "surface")})
-    return pd.DataFrame(rows)
+    columns = [VARIANT, LOWERED, "answer", "pictures", "patients", "empty", "inside", "inside_low", "inside_high"]
+    return pd.DataFrame(rows, columns=[*columns, "expected", "on_surface", "surface"])  # none if all are normal
 
 
 def map_cells(network: str, *, size: int) -> int:

@@ -12,7 +12,6 @@ from mtseg.data import read_cohort
 from mtseg.errors import InputError
 from mtseg.files import read_table
 from mtseg.keys import Column, File
-from mtseg.networks.backbones import make_backbone
 from mtseg.statistics import SEED, VARIANT
 from mtseg.study.perfusion.cases import DIAGNOSIS
 from mtseg.study.perfusion.displays import TRAINING, VALIDATION, Split
@@ -29,7 +28,7 @@ from mtseg.study.perfusion.tables import (
     count_pictures,
     score_repeats,
 )
-from mtseg.study.runs import Plan, shuffle_labels, study_folder, train_variants, trained_run
+from mtseg.study.runs import Plan, known_weights, shuffle_labels, study_folder, train_variants, trained_run
 
 BUNDLE = "perfusion_2d"
 EXPERIMENT = "experiment"
@@ -70,7 +69,7 @@ def run_perfusion(
             study.
     """
     seeds = plan.seeds(full=REPEATS, quick=QUICK_REPEATS)
-    learned = {name: str(Path(file).absolute() if Path(file).is_file() else file) for name, file in _known(weights)}
+    learned = _known(weights or {})
     people = {"normals": normals, "patients": patients}
     own = {name: None if path is None else read_cohort(path) for name, path in people.items()}
     settings = {
@@ -114,14 +113,12 @@ def run_perfusion(
         return write_perfusion_page(folder, found, pictures=pictures, shuffled=plan.shuffled, weights=learned)
 
 
-def _known(weights: Mapping[str, str | PathLike] | None) -> list[tuple[str, str | PathLike]]:
-    """Give the weights of each network, having tried them: a training would refuse them only after the simulation."""
-    given = [*(weights or {}).items()]
-    for name, file in given:
+def _known(weights: Mapping[str, str | PathLike]) -> dict[str, str]:
+    """The weights of each network, see `known_weights`."""
+    for name, file in weights.items():
         if name not in NETWORKS:
             raise InputError(f"--weights {name}={file}: there is no network {name}. Give {' or '.join(NETWORKS)}=FILE")
-        make_backbone(name, spatial_dims=2, in_channels=1, weights=str(file))
-    return given
+    return {name: str(known_weights(name, file)) for name, file in weights.items()}
 
 
 def _variants(weights: Mapping[str, str]) -> dict[str, dict[str, str]]:

@@ -20,11 +20,11 @@ def edit(given, **columns):
 
 
 def test_pictures_masks_and_folds(given, tmp_path):
-    path, classes = prepare_slices(given, out=tmp_path / "out", size=80, folds=2)
-    assert classes == ("low", "high")
-    cohort = read_cohort(path)
+    prepared = prepare_slices(given, out=tmp_path / "out", size=80, folds=2)
+    assert prepared.classes == ("low", "high")
+    cohort = read_cohort(prepared.table)
     assert not [problem for problem in check_cohort(cohort, sequences=["ct"], deep=True) if problem.fatal]
-    assert cohort.table.groupby("patient")["fold"].nunique().max() == 1
+    assert cohort.table.groupby("group")["fold"].nunique().max() == 1
     row = cohort.table.set_index("participant_id").loc["s0003"]  # of the second patient
     assert row["diagnosis"] == "high"
     image, mask = read_picture(row["ct"]), read_picture(row["mask"])
@@ -36,18 +36,20 @@ def test_pictures_masks_and_folds(given, tmp_path):
 
 
 def test_numbers_are_halved_at_the_patients_median_and_classes_stay(given, tmp_path):
-    table, _ = prepare_slices(given, out=tmp_path / "a", size=40, folds=2)
-    halved = read_cohort(table).table.groupby("patient")["diagnosis"].first()
+    prepared = prepare_slices(given, out=tmp_path / "a", size=40, folds=2)
+    halved = read_cohort(prepared.table).table.groupby("group")["diagnosis"].first()
     assert halved.to_dict() == {f"v{i}": ("low", "high")[i % 2] for i in range(8)}
-    table, classes = prepare_slices(replace(given, label="who"), out=tmp_path / "b", size=40, folds=2)
-    assert classes == ("A", "B")
+    prepared = prepare_slices(replace(given, label="who"), out=tmp_path / "b", size=40, folds=2)
+    assert prepared.classes == ("A", "B")
+    prepared = prepare_slices(replace(given, label="who", positive="A"), out=tmp_path / "c", size=40, folds=2)
+    assert prepared.classes == ("B", "A")
 
 
 def test_patients_are_divided_and_not_slices(given, tmp_path):
     """Half of all slices are the first patient's, who alone would fill a fold of slices."""
     edit(given, volume=["v0"] * 12 + [f"v{k}" for k in range(1, 13)])
-    path, _ = prepare_slices(given, out=tmp_path / "out", size=40, folds=3)
-    patients = read_cohort(path).table.drop_duplicates("patient")
+    prepared = prepare_slices(given, out=tmp_path / "out", size=40, folds=3)
+    patients = read_cohort(prepared.table).table.drop_duplicates("group")
     assert sorted(patients["fold"].value_counts()) == [4, 4, 5]
     assert (pd.crosstab(patients["fold"], patients["diagnosis"]) >= 2).all(axis=None)
 
@@ -77,14 +79,68 @@ def test_all_that_is_wrong_is_said_at_once(given, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"name": "file"}, "there is no column file. It has slice, volume, burden, who"),
-        ({"label": "volume"}, "volume needs two classes, or numbers to halve"),
-        ({"name": "volume"}, "volume v0 stands there twice"),
+        ({"name": "file"}, r"there is no column file \(--name\). It has slice, volume, burden, who"),
+        ({"label": "volume"}, "volume: the persons have 8 classes: v0, v1, v2, v3, v4, …. Give a column of two"),
+        ({"name": "volume"}, "v0: .*slices.tsv: stands there twice in volume. Give each slice its own row"),
+        ({"positive": "B"}, "--positive B: is no class. Choose high or low"),
     ],
 )
 def test_tables_that_cannot_be_used(given, tmp_path, changes, message):
     with pytest.raises(InputError, match=message):
         prepare_slices(replace(given, **changes), out=tmp_path / "out", size=40, folds=2)
+
+
+@pytest.mark.parametrize(
+    ("label", "columns", "message"),
+    [
+        # The median is the highest.
+        ("burden", {"burden": [0.1] * 3 + [0.15] * 3 + [0.2] * 18}, "burden: the persons have 1 classes: low"),
+        ("who", {"who": ["A"] * 21 + ["B"] * 3}, "who: class 'B' has 1 persons, too few for 2 folds"),
+        ("who", {"volume": [None] * 24}, "slices.tsv: no row has all of slice, volume, who. Fill them in"),
+    ],
+)
+def test_classes_that_cannot_be_divided(given, tmp_path, label, columns, message):
+    edit(given, **columns)
+    with pytest.raises(InputError, match=message):
+        prepare_slices(replace(given, label=label), out=tmp_path, size=40, folds=2)
+
+
+def test_classes_and_patients_that_look_like_numbers(given, tmp_path):
+    """Classes 0.0 and 1.0 came back as 0 and 1, and of the patients 1.1 and 1.10 one was made."""
+    edit(given, who=["0.0", "0.0", "0.0", "1.0", "1.0", "1.0"] * 4)
+    edit(given, volume=[["1.1", "1.10", "2.5", "2.50", "3", "3.0", "4", "04"][k // 3] for k in range(24)])
+    prepared = prepare_slices(replace(given, label="who"), out=tmp_path / "out", size=40, folds=2)
+    table = read_cohort(prepared.table).table
+    assert prepared.classes == ("0", "1")
+    assert {*table["diagnosis"].astype(str)} == {"0", "1"}
+    assert table["group"].nunique() == 8
+
+
+def test_rows_with_holes_are_left_out_and_counted(given, tmp_path):
+    edit(given, who=[None, None, *["A"] * 10, *["B"] * 12])
+    prepared = prepare_slices(replace(given, label="who"), out=tmp_path / "out", size=40, folds=2)
+    assert prepared.left_out == 2
+    assert len(read_cohort(prepared.table)) == 22
+
+
+def test_names_may_be_those_of_files_in_folders(given, tmp_path):
+    for folder in (given.images, given.masks):
+        (folder / "v0").mkdir()
+        (folder / "0000.png").rename(folder / "v0" / "0000.png")
+    edit(given, slice=["v0/0000", *(f"{k:04d}.png" for k in range(1, 24))])
+    table = read_cohort(prepare_slices(given, out=tmp_path / "out", size=40, folds=2).table).table
+    assert table["participant_id"][:2].tolist() == ["sv0_0000", "s0001.png"]
+    assert not [problem for problem in check_cohort(read_cohort(tmp_path / "out/participants.tsv")) if problem.fatal]
+
+
+def test_a_mask_of_another_slice_and_pixels_without_number(given, tmp_path):
+    imsave(given.masks / "0003.png", np.zeros((40, 20), np.uint8), check_contrast=False)
+    (given.images / "0005.png").unlink()
+    imsave(given.images / "0005.tif", np.full((40, 40), np.nan, np.float32), check_contrast=False)
+    with pytest.raises(InputError) as error:
+        prepare_slices(given, out=tmp_path / "out", size=40, folds=2)
+    assert "0003: " in str(error.value) and "picture and mask have 40 × 40 and 40 × 20 pixels" in str(error.value)
+    assert "0005.tif: has pixels that are no number" in str(error.value)
 
 
 def test_exchanged_diagnoses_cannot_be_learnt_by_heart(tmp_path, remembered):
@@ -109,9 +165,9 @@ def test_exchanged_diagnoses_cannot_be_learnt_by_heart(tmp_path, remembered):
         patient="patient",
         label="who",
     )
-    table, _ = prepare_slices(given, out=tmp_path / "out", size=16, folds=3)
-    shuffled = shuffle_labels(table, label="diagnosis", by="patient", seed=0)
-    about = {"image": "ct", "label": "diagnosis", "of": "patient"}
+    prepared = prepare_slices(given, out=tmp_path / "out", size=16, folds=3)
+    shuffled = shuffle_labels(prepared.table, label="diagnosis", by="group", seed=0)
+    about = {"image": "ct", "label": "diagnosis", "of": "group"}
     accuracy, p = remembered(shuffled, **about)
     assert accuracy < 0.7 and p > 0.05
     accuracy, p = remembered(shuffled, **about, folds=np.arange(96) % 3)

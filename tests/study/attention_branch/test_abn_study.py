@@ -1,5 +1,6 @@
 """The study from pictures to its page."""
 
+import pytest
 from typer.testing import CliRunner
 
 import mtseg.study.attention_branch.study as study
@@ -31,7 +32,8 @@ def test_from_pictures_to_the_page(given, tmp_path, monkeypatch, plain_reports):
     monkeypatch.setattr(study, "FOLDS", 2)
     monkeypatch.setattr(study, "QUICK", {"epochs": 2, "val_interval": 2, "batch_size": 4})
     out = tmp_path / "out"
-    result = CliRunner().invoke(app, command(given, out, "--quick", "--shuffle-labels"))
+    options = ("--quick", "--repeats", "1", "--shuffle-labels")
+    result = CliRunner().invoke(app, command(given, out, *options))
     assert result.exit_code == 0, result.output
     page = (out / "report.html").read_text()
     for part in (
@@ -55,9 +57,33 @@ def test_from_pictures_to_the_page(given, tmp_path, monkeypatch, plain_reports):
     # What is finished stays; another study does not go into the same folder.
     monkeypatch.setattr("mtseg.experiment.jobs.finish_training", None)
     monkeypatch.setattr("mtseg.study.runs.explain", None)
-    assert CliRunner().invoke(app, command(given, out, "--quick", "--shuffle-labels")).exit_code == 0
-    refused = CliRunner().invoke(app, command(given, out, "--quick"))
+    do = study.train_variants
+
+    def and_choose(*given, **options):
+        folder = do(*given, **options)
+        (folder / "choices.tsv").write_text("fold\toption\tvalue\tchosen\n0\tgamma0.1\t0.7\tTrue\n")
+        return folder
+
+    monkeypatch.setattr(study, "train_variants", and_choose)
+    assert CliRunner().invoke(app, command(given, out, *options)).exit_code == 0
+    page = (out / "report.html").read_text()
+    assert "Weight of the map in the usual loss" in page and "gamma0.1" in page
+    refused = CliRunner().invoke(app, command(given, out, "--quick", "--repeats", "1"))
     assert isinstance(refused.exception, InputError)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--weights", "missing.pt"), "missing.pt: there is no such file"),
+        (("--architecture", "resnet81"), "resnet81"),
+        (("--positive", "worst"), "--positive worst: is no class. Choose high or low"),
+    ],
+)
+def test_what_is_refused_leaves_nothing_behind(given, tmp_path, options, message):
+    refused = CliRunner().invoke(app, command(given, tmp_path / "out", "--quick", *options))
+    assert isinstance(refused.exception, InputError) and message in str(refused.exception)
+    assert not [*tmp_path.glob("out/*")]
 
 
 def test_the_full_study_chooses_the_weight_of_the_map():

@@ -1,8 +1,10 @@
 """When cells are active or stimulated, and what makes an event."""
 
 import numpy as np
+import pytest
 
-from mtseg.study.calcium.activity import NEUROPIL_SHARE, active_cells, delta_f
+from mtseg.errors import InputError
+from mtseg.study.calcium.activity import NEUROPIL_SHARE, active_cells, check_noise, delta_f
 from mtseg.study.calcium.cells import read_cells
 from mtseg.study.calcium.events import SILENT_FRAMES, find_events, read_events
 
@@ -27,6 +29,16 @@ def test_active_above_the_median_by_robust_sds():
     assert active_cells(trace, threshold_sd=3).ravel().tolist() == [False] * 9 + [True]
     assert not active_cells(trace, threshold_sd=99.5 / 3.7065 + 0.01).any()
     assert not active_cells(np.ones((9, 1)), threshold_sd=3).any()
+
+
+def test_a_denoised_movie_is_refused():
+    """Of a trace that mostly stands still every flicker was activity."""
+    flickers, noisy = np.zeros((100, 1)), np.random.default_rng(0).normal(size=(100, 1))
+    flickers[::7] = 1e-9
+    cells = dict.fromkeys(["c01", "c02", "c03"], np.zeros((1, 2), int))
+    check_noise(np.hstack([noisy, noisy, np.ones((100, 1))]), cells=cells)
+    with pytest.raises(InputError, match="c02: more than half of the frames are equally bright"):
+        check_noise(np.hstack([noisy, flickers, noisy]), cells=cells)
 
 
 def test_active_stretches_stay_whole_and_silence_is_cut():

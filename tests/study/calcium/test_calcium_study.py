@@ -24,7 +24,7 @@ def test_from_movies_to_the_page(make, tmp_path, monkeypatch, plain_reports, shu
     result = CliRunner().invoke(app, command(before, after, out, *options))
     assert result.exit_code == 0, result.output
     page = (out / "report.html").read_text()
-    for part in (".92 (before the injection)", "208.8 of 109 × 109", "Similarity in both conditions"):
+    for part in (".92 before the injection, .85", "sum in after less that in before", "Similarity in both"):
         assert part in page
     assert ("The labels were shuffled" in page) == shuffled
     assert "its own ΔF/F is high" not in page  # there are tables of events
@@ -41,6 +41,16 @@ def test_from_movies_to_the_page(make, tmp_path, monkeypatch, plain_reports, shu
         monkeypatch.setattr("mtseg.experiment.jobs.finish_training", None)
         monkeypatch.setattr("mtseg.study.runs.explain", None)
         assert CliRunner().invoke(app, command(before, after, out, *options)).exit_code == 0
+
+
+def test_conditions_that_share_one_pattern_have_a_page(make, tmp_path, monkeypatch, plain_reports):
+    """The study ended with an error after all trainings."""
+    monkeypatch.setattr(study, "QUICK", {"epochs": 1, "val_interval": 100, "batch_size": 4})
+    before, after, out = make(tmp_path / "before"), make(tmp_path / "after", seed=1), tmp_path / "out"
+    monkeypatch.setattr(study, "patterns_of", lambda rows: {"c01"})
+    assert CliRunner().invoke(app, command(before, after, out, "--repeats", "1")).exit_code == 0
+    assert "The conditions share fewer than two patterns" in (out / "report.html").read_text()
+    assert not (out / "similarity_change.tsv").exists()
 
 
 def test_what_cannot_be_compared(make, tmp_path):

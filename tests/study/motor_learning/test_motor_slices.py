@@ -37,7 +37,7 @@ def test_slices_keep_their_place_in_the_world(study, axes, turned):
     prepared = prepare_slices(given, out=study.folder / "data", folds=2)
     table = slices_of(prepared)
     assert [*table["slice"].unique()] == [*range(2, 14)]
-    for row in table[table["person"] == "p0"].to_dict("records"):
+    for row in table[table["group"] == "p0"].to_dict("records"):
         image = nib.load(row["gm"])
         assert image.shape == (20, 24, 1)
         assert nib.aff2axcodes(image.affine) == ("R", "A", "S")
@@ -51,8 +51,8 @@ def test_slices_keep_their_place_in_the_world(study, axes, turned):
 def test_table_of_slices(study):
     table = slices_of(prepare_slices(study.given(6), out=study.folder / "data", folds=3))
     first = table.iloc[0]
-    assert first[["participant_id", "person", "group", "class", "slice", "slice_axial"]].tolist() == [
-        "p0_z002", "p0", "p0", "bad", 2, 0,
+    assert first[["participant_id", "group", "class", "slice", "slice_axial"]].tolist() == [
+        "p0_z002", "p0", "bad", 2, 0,
     ]  # fmt: skip
     assert table["participant_id"].is_unique
     assert table.groupby("group")["fold"].nunique().eq(1).all()
@@ -62,7 +62,7 @@ def test_table_of_slices(study):
 def test_folds_are_those_of_all_modalities(study):
     given = study.given(12, modalities=("gm", "mfalff"), columns={"group": [f"f{i // 4}" for i in range(12)]})
     prepared = prepare_slices(given, out=study.folder / "data", folds=2)
-    folds = [slices_of(prepared, name).groupby("person")["fold"].first() for name in ("gm", "mfalff")]
+    folds = [slices_of(prepared, name).groupby("group")["fold"].first() for name in ("gm", "mfalff")]
     assert folds[0].equals(folds[1])
     families = folds[0].groupby([f"f{int(person[1:]) // 4}" for person in folds[0].index])
     assert families.nunique().eq(1).all()
@@ -106,9 +106,9 @@ def test_nan_is_outside_of_the_brain_and_empty_slices_are_left_out(study):
     voxels[:, :, 5] = np.nan
     nib.save(nib.Nifti1Image(voxels, image.affine), study.folder / "gm/p1.nii.gz")
     table = slices_of(prepare_slices(given, out=study.folder / "data", folds=2))
-    own = table[table["person"] == "p1"]
+    own = table[table["group"] == "p1"]
     assert 5 not in [*own["slice"]]
-    assert 5 in [*table.loc[table["person"] == "p0", "slice"]]
+    assert 5 in [*table.loc[table["group"] == "p0", "slice"]]
     assert all(np.isfinite(nib.load(path).get_fdata()).all() for path in own["gm"])
 
 
@@ -138,7 +138,7 @@ def test_who_lacks_something_takes_no_part(study):
     given = study.given(7, modalities=("gm", "wm"), columns=columns)
     prepared = prepare_slices(given, out=study.folder / "data", folds=2)
     assert prepared.persons.left_out == 2
-    assert {*slices_of(prepared)["person"]} == {f"p{i}" for i in range(1, 6)}
+    assert {*slices_of(prepared)["group"]} == {f"p{i}" for i in range(1, 6)}
 
 
 def test_all_that_is_wrong_is_said_at_once(study, problems_of):
@@ -154,7 +154,7 @@ def test_all_that_is_wrong_is_said_at_once(study, problems_of):
         "--modality absent: nobody has an image",
         "--modality slice: cannot be used as a name",
         "--modality wm: is given twice",
-        "gain: the persons with all images have 3 classes: a, b, c",
+        "gain: the persons have 3 classes: a, b, c",
         "--atlas: ",
         "gm/p3.nii.gz: is 0 everywhere",
         "gm/p5.nii.gz: gm has 4 dimensions",
@@ -252,7 +252,7 @@ def test_exchanged_classes_cannot_be_learnt_by_heart(study, remembered):
     shuffled = shuffle_labels(table, label="class", by="group", seed=0)
     middle = read_cohort(shuffled).table.query("5 <= slice < 10")  # alike in size
     write_cohort(middle, shuffled)
-    about = {"image": "gm", "label": "class", "of": "person"}
+    about = {"image": "gm", "label": "class", "of": "group"}
     accuracy, p = remembered(shuffled, **about)
     assert accuracy < 0.7 and p > 0.05
     accuracy, p = remembered(shuffled, **about, folds=middle["slice"] % 3)

@@ -197,7 +197,7 @@ def test_options_arrive(study, monkeypatch):
     assert seen["settings"]["architecture"] == "resnet18"
     assert seen["cluster"] == "local:2"
     assert seen["seeds"] == [0, 1]
-    assert seen["average_by"] == "person"
+    assert seen["average_by"] == "group"
     assert seen["settings"]["heads"] == {"class": {"classes": ["bad", "good"]}}
     table = pd.read_csv(seen["cohort"], sep="\t")
     assert table["fold"].nunique() == 3

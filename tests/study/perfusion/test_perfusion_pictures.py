@@ -1,5 +1,6 @@
 """The study's pictures: counts, folds, what they show, and made only once."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from mtseg.ssp import Pattern, simulate_normals
 from mtseg.study.perfusion.displays import Split
 from mtseg.study.perfusion.pictures import make_pictures
 from mtseg.study.pictures import read_picture
+from mtseg.study.runs import shuffle_labels
 from mtseg.tasks import Head, Kind
 
 CLASSES = tuple(Pattern)
@@ -199,3 +201,15 @@ def test_of_the_real_template_the_medial_views_show_what_is_behind(tmp_path):
         lowest[pattern], middle[pattern] = rows.max(), columns.mean()
     assert middle[Pattern.DLB] > middle[Pattern.AD] > 24  # occiput behind precuneus, both behind the middle
     assert lowest[Pattern.DLB] > lowest[Pattern.AD]  # lingual gyrus below posterior cingulate
+
+
+@pytest.mark.parametrize("split", Split)
+def test_exchanged_diagnoses_cannot_be_learnt_by_heart(pictures, tmp_path, remembered, split):
+    """Pictures of a person look alike, and in the published split they are on both sides."""
+    folder = shutil.copytree(pictures.test.parent, tmp_path / "data")
+    table = folder / pictures.tables[split].name
+    about = {"image": "picture", "label": "diagnosis", "of": "participant_id"}
+    accuracy, p = remembered(table, **about)
+    assert accuracy > 0.7 and p < 1e-4
+    accuracy, p = remembered(shuffle_labels(table, label="diagnosis", by="participant_id", seed=0), **about)
+    assert accuracy < 0.6 and p > 0.05

@@ -150,6 +150,19 @@ def test_shuffled_labels_mean_nothing(phantom, pictures, tmp_path, knowing):
         assert sorted(before["diagnosis"]) == sorted(after["diagnosis"])
 
 
+def test_patients_all_normal(phantom, tmp_path, knowing):
+    """Nothing is lowered in any of them: there is no share of a map in the lowered regions."""
+    rows = [{"participant_id": "p", "perfusion": "p.nii.gz", "diagnosis": "NC"}]
+    (case,) = simulate_normals(nib.load(phantom.template), subjects=1)
+    nib.save(case.image, tmp_path / "p.nii.gz")
+    pd.DataFrame(rows).to_csv(tmp_path / "patients.tsv", sep="\t", index=False)
+    out = tmp_path / "out"
+    given = ("--template", str(phantom.template), "--patients", str(tmp_path / "patients.tsv"))
+    assert run(phantom, out, *given).exit_code == 0
+    assert (out / "report.html").is_file()
+    assert read_table(out / "map_means.tsv").empty
+
+
 def test_own_people(phantom, tmp_path, knowing):
     """Nobody has DLB."""
     rows, classes = [], ["NC"] * 5 + ["AD"] * 3
