@@ -12,7 +12,7 @@ from scipy import stats
 from mtseg.errors import InputError
 from mtseg.statistics.corrections import holm
 from mtseg.statistics.effect_sizes import partial_eta_squared, standardised_difference
-from mtseg.statistics.linear_model import Design, Fit, design, fit
+from mtseg.statistics.linear_model import Design, Fit, design, fit, is_exact
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,9 @@ def ancova(
     clusters = None if cluster is None else table[cluster].to_numpy()
     columns = design(table, [group, *covariates])
     found = fit(y, columns, clusters=clusters)
+    if is_exact(found, y):
+        what = f"{measure}: does not vary among these {len(y)} subjects beyond {', '.join(columns.columns)}"
+        raise InputError(f"{what}, so nothing can be tested. Check the column, or leave the measure out")
     adjusted = _means(found, table, measure, group=group)
     of_group = adjusted.set_index("group")["adjusted_mean"]
     return Ancova(
@@ -170,5 +173,8 @@ def _slopes(
     wider = columns.with_product(group, covariate)
     if wider.undetermined() or len(y) <= wider.matrix.shape[1]:  # a category that some group lacks
         return {"statistic": None, "df1": None, "df2": None, "p": None}
-    test = fit(y, wider, clusters=clusters).test(f"{group}:{covariate}")
+    found = fit(y, wider, clusters=clusters)
+    if is_exact(found, y):
+        return {"statistic": None, "df1": None, "df2": None, "p": None}
+    test = found.test(f"{group}:{covariate}")
     return {"statistic": test.f, "df1": test.df1, "df2": test.df2, "p": test.p}

@@ -9,6 +9,9 @@ from mtseg.statistics.linear_model import design
 _CHANGE = 1e-9
 """Of the empirical Bayes estimates (standardised) in a step, at which they count as found."""
 
+_SPREAD = 1e-9
+"""What counts as none."""
+
 _STEPS = 1000
 """After which they are taken as they are; they need some ten."""
 
@@ -30,7 +33,8 @@ def combat(values: pd.DataFrame, table: pd.DataFrame, *, site: str, keep: list[s
         As `values`.
 
     Raises:
-        InputError: A site has one subject only, or sites and what is to be kept cannot be told apart.
+        InputError: A site has one subject only, or all alike; a measure does not vary within the sites; or sites and
+            what is to be kept cannot be told apart.
 
     References:
         Johnson, Li & Rabinovic, Adjusting batch effects in microarray expression data using empirical Bayes methods,
@@ -50,11 +54,15 @@ def combat(values: pd.DataFrame, table: pd.DataFrame, *, site: str, keep: list[s
     # What stays: the mean over subjects (sites by their size) and the effects that are to be kept.
     of_site = x[:, columns.columns[site]] @ b[columns.columns[site]]
     kept = x @ b - of_site + of_site.mean(axis=0)
+    if still := [str(name) for name, sd in zip(values, pooled, strict=True) if sd < _SPREAD * np.abs(y).max()]:
+        raise InputError(f"{', '.join(still)}: does not vary within {site}, ComBat needs that. Leave it out")
     standard = (y - kept) / pooled
     harmonised = np.empty_like(y)
     for code in range(len(names)):
         rows = codes == code
         shift, variance = _site_effect(standard[rows])
+        if (variance < _SPREAD).any():
+            raise InputError(f"{site}: in {names[code]} all values are alike, ComBat needs a spread. Leave it out")
         harmonised[rows] = (standard[rows] - shift) / np.sqrt(variance) * pooled + kept[rows]
     return pd.DataFrame(harmonised, index=values.index, columns=values.columns)
 

@@ -10,6 +10,9 @@ from statsmodels.regression.linear_model import OLS, RegressionResults
 
 from mtseg.errors import InputError
 
+_ROUNDING = 1e-20
+"""Share of a measure's squares."""
+
 _LOG_RATIOS = (-9.0, 9.0)
 """Natural logarithm of the variance between clusters over that within them: where the best one is looked for."""
 
@@ -144,6 +147,11 @@ class Fit:
         b = self.coefficients[own]
         f = float(b @ np.linalg.solve(covariance[np.ix_(own, own)], b)) / len(own)
         return Test(f, len(own), self.df, float(stats.f.sf(f, len(own), self.df)))
+
+
+def is_exact(found: Fit, y: np.ndarray) -> bool:
+    """Whether a model leaves nothing but rounding of a measure: then nothing can be tested."""
+    return bool(np.square(found.residuals).sum() <= _ROUNDING * np.square(y).sum())
 
 
 def fit(y: np.ndarray, columns: Design, *, clusters: np.ndarray | None = None) -> Fit:

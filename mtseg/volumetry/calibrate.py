@@ -13,6 +13,7 @@ import nibabel as nib
 import numpy as np
 
 from mtseg.data import Cohort, read_cohort
+from mtseg.data.checks.scan import UNREADABLE
 from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.files import replacing
 from mtseg.keys import MASK_ROUNDING, Column
@@ -128,14 +129,17 @@ def _curves(cohort: Cohort, labels: Sequence[int]) -> Curves:
     curves, problems, counted = [], list[Problem](), set[int]()
     for row in cohort.table.to_dict("records"):
         subject = str(row[Column.SUBJECT])
-        files = {str(name): str(row[name]) for name in (PROBABILITY, Column.MASK.value)}
+        if empty := [name for name in (PROBABILITY, Column.MASK.value) if not isinstance(row[name], str)]:
+            problems.append(Problem(subject, ", ".join(empty), "the cell is empty", "Fill it in, or remove the row"))
+            continue
+        files = {name: str(row[name]) for name in (PROBABILITY, Column.MASK.value)}
         images = {name: _load(file) for name, file in files.items()}
         unreadable = [
             Problem(subject, files[name], "cannot be read as a NIfTI image", "Check the path and the file")
             for name, image in images.items()
             if image is None
         ]
-        probability, mask = images[PROBABILITY], images[Column.MASK]
+        probability, mask = images[PROBABILITY], images[Column.MASK.value]
         if probability is None or mask is None:
             problems += unreadable
             continue
@@ -154,8 +158,9 @@ def _curves(cohort: Cohort, labels: Sequence[int]) -> Curves:
 
 def _load(file: str) -> nib.Nifti1Image | None:
     try:
-        return nib.load(file)
-    except (OSError, nib.filebasedimages.ImageFileError):
+        image = nib.load(file)
+        return nib.Nifti1Image(np.asarray(image.dataobj, dtype=np.float32), image.affine)
+    except UNREADABLE:
         return None
 
 

@@ -85,6 +85,8 @@ def report_reliability(
     write_table(agreement, out / File.BLAND_ALTMAN)
     if len(found.excluded):
         write_table(found.excluded, out / File.EXCLUDED)
+    else:  # of another table
+        (out / File.EXCLUDED).unlink(missing_ok=True)
     write_run(out, command="volumes reliability", table=str(table), data=found.fingerprint, n=int(numbers["n"].max()))
     sections = [
         Section("Reliability", RELIABLE, plain(_named(numbers), headings=_headings(_RELIABILITY))),

@@ -1,7 +1,8 @@
 """Tables of subjects who were measured several times."""
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,9 +72,22 @@ def read_sessions(
     for measure, values in found.measured.items():
         n, k = values.shape
         if k < 2 or n < FEWEST:
-            what = f"{measure}: {n} subjects with a value in each of {k} sessions"
-            raise InputError(f"{path}: {what}. At least {FEWEST} subjects and 2 sessions are needed")
+            what = f"{measure}: {n} subjects with a value in each of {k} sessions ({', '.join(map(str, values))})"
+            remedy = "Remove rows of sessions that few have" if k > 2 else "Check the column of sessions"
+            raise InputError(f"{path}: {what}. At least {FEWEST} subjects and 2 sessions are needed. {remedy}")
     return found
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """Sessions that differ in their numbers only go by these, others by their first appearance.
+
+    >>> _in_order(["ses-10", "ses-2", "ses-10"]), _in_order(["test", "retest"])
+    (['ses-2', 'ses-10'], ['test', 'retest'])
+    """
+    each = list(dict.fromkeys(names))
+    if len({re.sub(r"\d+", "", name) for name in each}) > 1:
+        return each
+    return sorted(each, key=lambda name: [int(number) for number in re.findall(r"\d+", name)])
 
 
 def _wide(path: str | os.PathLike, columns: Mapping[str, Sequence[str]]) -> Sessions:
@@ -100,7 +114,7 @@ def _long(path: str | os.PathLike, measures: Sequence[str], session: str) -> Ses
     problems += [problem for measure in measures for problem in number_problems(indexed[measure], path)]
     if problems:
         raise ProblemsError(problems)
-    names = list(dict.fromkeys(table[session]))
+    names = _in_order(table[session])
     parts = {name: indexed[indexed[session] == name] for name in names}
     spread = {m: pd.DataFrame({name: part[m].astype(float) for name, part in parts.items()}) for m in measures}
     lacking = pd.concat({m: values.isna() for m, values in spread.items()}, axis=1)

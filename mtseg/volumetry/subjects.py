@@ -1,6 +1,7 @@
 """Tables of volumes and of who the subjects are, read, joined and checked before anything is computed."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,15 @@ import numpy as np
 import pandas as pd
 
 from mtseg.data import read_cohort
+from mtseg.data.cohort import as_numbers
+from mtseg.data.tables import read_cells
 from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.keys import Column, Volume
 
 REASON = "reason"
+_NOTHING = (0, "0", False, "False", "none")
+"""What stands in a column of flags that others than mtseg wrote, where there is none."""
+
 FLAGS, ERROR = "flags", "error"
 """Columns of `mtseg volumes habenula`: what may be wrong with a subject, and why there is no volume."""
 
@@ -60,12 +66,12 @@ def read_subjects(
             of it at once.
         InputError: A file cannot be read.
     """
-    first = read_cohort(path, sequences=())
-    tables, fingerprint = {Path(path): first.table}, first.fingerprint()
-    if participants is not None:
-        second = read_cohort(participants, sequences=())
-        tables[Path(participants)] = second.table
-        fingerprint += second.fingerprint()
+    tables, fingerprint = {}, ""
+    for file in (path, participants):
+        if file is not None:
+            cohort, cells = read_cohort(file, sequences=()), read_cells(Path(file))
+            tables[Path(file)] = cohort.table.assign(**{name: cells[name] for name in categories if name in cells})
+            fingerprint += cohort.fingerprint()
     wanted = list(dict.fromkeys([*categories, *numbers, *either, *optional]))
     texts = {name for table in tables.values() for name in either if name in table and _is_text(table[name])}
     named = [name for name in wanted if name in texts or name in categories]
@@ -79,6 +85,9 @@ def read_subjects(
         unmatched = more.index.difference(joined.index, sort=False)
         joined = joined.join(more[[name for name in more if name in wanted]])
     said = joined[[name for name in (ERROR, FLAGS) if name in joined]]
+    if drop_flagged and FLAGS not in said:
+        raise InputError(f"{path}: there is no column '{FLAGS}' to leave subjects out by. Leave out --drop-flagged")
+    said = said.where(~said.isin(_NOTHING))
     spelt = joined[named].astype(str).where(joined[named].notna())
     typed = pd.concat([spelt, joined[[name for name in wanted if name not in named]].astype(float)], axis=1)
     reasons = _reasons(typed, [name for name in wanted if name not in optional], said, drop_flagged=drop_flagged)
@@ -151,15 +160,22 @@ def _strangers(volumes: tuple[Path, pd.DataFrame], participants: tuple[Path, pd.
     known = set(people[Column.SUBJECT])
     for name in table[Column.SUBJECT]:
         if name and name not in known:
-            similar = {name.removeprefix("sub-"), f"sub-{name}"} & known
-            remedy = f"It has '{similar.pop()}': spell the ids alike" if similar else "Add a row, or remove the subject"
+            similar = [other for other in known if _bare(other) == _bare(name)]
+            remedy = f"It has '{similar[0]}': spell the ids alike" if similar else "Add a row, or remove the subject"
             yield Problem(name, str(file), "has no row of this subject", remedy)
 
 
+def _bare(name: str) -> str:
+    """An id without what BIDS adds and takes away."""
+    return re.sub(r"[^a-z0-9]", "", name.lower().removeprefix("sub-"))
+
+
 def _is_text(column: pd.Series) -> bool:
-    """Whether most cells are no numbers; the rest are mistakes then."""
-    cells = column.dropna()
-    return pd.to_numeric(cells, errors="coerce").isna().mean() > 0.5 if len(cells) else False
+    """Whether cells are names: most are no numbers (the rest are mistakes then), or all are codes, such as 01."""
+    if pd.api.types.is_numeric_dtype(column) or column.isna().all():
+        return False
+    wrong = pd.to_numeric(column.dropna(), errors="coerce").isna().mean()
+    return wrong > 0.5 or (wrong == 0 and not pd.api.types.is_numeric_dtype(as_numbers(column)))
 
 
 def number_problems(column: pd.Series, path: str | os.PathLike) -> Iterator[Problem]:

@@ -175,3 +175,11 @@ def test_sites_of_one_group_each_are_refused():
     table["site"] = table["dx"] + table["site"]
     with pytest.raises(InputError, match="dx, site: cannot be told apart, every site has subjects of one dx only"):
         ancova(table, "volume", group="dx", covariates=["age"], cluster="site")
+
+
+def test_a_measure_that_does_not_vary_is_refused():
+    """The covariance was singular, or rounding passed for a difference."""
+    table = cohort()
+    for values in (17.0, table["dx"].map({name: k for k, name in enumerate(sorted(set(table["dx"])))})):
+        with pytest.raises(InputError, match=r"volume: does not vary among these \d+ subjects beyond dx"):
+            ancova(table.assign(volume=values), "volume", group="dx")

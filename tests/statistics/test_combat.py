@@ -103,3 +103,10 @@ def test_what_it_cannot_do_is_refused():
         combat(VALUES, alone, site="site", keep=["age"])
     with pytest.raises(InputError, match="site, dx: cannot be told apart"):
         combat(VALUES, TABLE.assign(dx=TABLE["site"]), site="site", keep=["dx"])
+    with pytest.raises(InputError, match="does not vary within site"):
+        combat(VALUES.assign(flat=1.0), TABLE, site="site", keep=["age"])
+    two = TABLE.assign(site=list("aaaaabbbbbcc"))
+    alike = VALUES.iloc[:, [0]].copy()
+    alike.iloc[-2:] = 3.0
+    with pytest.raises(InputError, match="site: in c all values are alike"):
+        combat(alike, two, site="site", keep=[])

@@ -240,6 +240,24 @@ def test_other_columns_and_more_groups(tmp_path):
     assert (tmp_path / "out" / "figures" / "against_years.png").exists()
 
 
+def test_nothing_stays_of_an_earlier_question(tmp_path):
+    table = simulate(shrink=4)
+    table.loc[0, "total_mm3"] = np.nan
+    asked = {"group": "dx", "measures": ["total_mm3"], "out": tmp_path / "out"}
+    compare_volumes(write(table, tmp_path / "a.tsv"), covariates=["age"], severity="hamd", **asked)
+    assert (tmp_path / "out" / "figures" / "against_hamd.png").exists()
+    compare_volumes(write(table.drop(index=0), tmp_path / "b.tsv"), **asked)
+    left = {path.name for path in (tmp_path / "out").rglob("*.*")}
+    assert not left & {"correlations.tsv", "excluded.tsv", "asymmetry.tsv", "against_hamd.png", "against_age.svg"}
+
+
+def test_one_site_has_no_effect(tmp_path):
+    table = write(simulate(shrink=4).assign(site="here"), tmp_path / "t.tsv")
+    for effect in ("random", "combat"):
+        with pytest.raises(InputError, match="site: all 95 subjects are of one"):
+            compare_volumes(table, group="dx", covariates=["site"], site_effect=effect, out=tmp_path / "out")
+
+
 def test_combat_is_explained(tmp_path):
     table = write(simulate(shrink=4), tmp_path / "t.tsv")
     page = compare_volumes(table, group="dx", covariates=COVARIATES, site_effect="combat", out=tmp_path / "out")

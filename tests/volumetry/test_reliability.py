@@ -59,6 +59,21 @@ def test_sessions_out_of_the_names_of_scans(tmp_path):
     assert read_table(tmp_path / "out" / "bland_altman.tsv")["second"].tolist() == ["ses-2_run-1"]
 
 
+def test_sessions_are_in_the_order_of_their_numbers(tmp_path):
+    """By the order of the rows later minus earlier was now and then the reverse."""
+    table = long(retested()).sort_values("session", ascending=False)
+    report_reliability(write(table, tmp_path / "t.tsv"), out=tmp_path / "out")
+    agreement = read_table(tmp_path / "out" / "bland_altman.tsv")
+    assert agreement[["first", "second"]].to_numpy().tolist() == [["ses-1", "ses-2"]]
+
+
+def test_a_session_that_few_have_is_named(tmp_path):
+    table = long(retested())
+    extra = table.iloc[[0]].assign(session="ses-3")
+    with pytest.raises(InputError, match=r"\(ses-1, ses-2, ses-3\).*Remove rows of sessions that few have"):
+        report_reliability(write(pd.concat([table, extra]), tmp_path / "t.tsv"), out=tmp_path / "out")
+
+
 def test_three_sessions(tmp_path):
     table = long(retested(3), column="visit")
     page = report_reliability(

@@ -58,6 +58,28 @@ def test_numbers_that_name_something_are_categories(tmp_path):
     assert read(tmp_path, people=words).table["age"].tolist() == ["young", "young", "old"]
 
 
+def test_names_that_look_like_numbers_stay_apart(tmp_path):
+    """Scanners 1.1 and 1.10 were one, and centres 01 to 04 a number with a slope."""
+    people = PEOPLE.assign(site=["1.1", "1.10", "1.1", "1.10", "2"], centre=["01", "02", "03", "04", "05"])
+    found = read(tmp_path, people=people, either=["centre"])
+    assert found.table.loc[["sub-1", "sub-2", "sub-4"], "site"].tolist() == ["1.10", "1.1", "1.1"]
+    assert found.table.loc[["sub-1", "sub-2", "sub-4"], "centre"].tolist() == ["04", "03", "01"]
+
+
+def test_flags_of_others(tmp_path):
+    zeros = VOLUMES.assign(flags=[0, 1, 0, 0])
+    found = read(tmp_path, volumes=zeros, drop_flagged=True)
+    assert found.table.index.tolist() == ["sub-4"] and found.flagged == 0
+    with pytest.raises(InputError, match="there is no column 'flags' to leave subjects out by"):
+        read(tmp_path, volumes=VOLUMES.drop(columns="flags"), drop_flagged=True)
+
+
+def test_ids_spelt_in_another_way_are_named(tmp_path):
+    with pytest.raises(ProblemsError, match="It has 'P_7': spell the ids alike"):
+        read(tmp_path, volumes=VOLUMES.assign(participant_id=["sub-1", "sub-2", "sub-3", "sub-P7"]),
+             people=PEOPLE.assign(participant_id=["P_7", "sub-3", "sub-2", "sub-1", "sub-9"]))  # fmt: skip
+
+
 def test_the_fingerprint_changes_with_either_table(tmp_path):
     before = read(tmp_path).fingerprint
     assert read(tmp_path).fingerprint == before

@@ -30,7 +30,7 @@ def check_header(scan: Scan, image: SpatialImage, *, largest_voxel_mm: float | N
     """Check one image by itself; its voxels may be as large as `SPACING_MM` says, if nothing else is said."""
     yield from _kind(scan, image)
     yield from _dimensions(scan, image)
-    yield from _orientation(scan, image)
+    yield from check_orientation(scan, image)
     yield from _affine(scan, image, largest_mm=largest_voxel_mm or SPACING_MM[1])
 
 
@@ -86,8 +86,10 @@ def _dimensions(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
         yield scan.problem(f"has {len(shape)} dimensions instead of {expected} ({size})", remedy)
 
 
-def _orientation(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
-    """Left and right come from the sform, else the qform; other programs prefer the qform, so both must agree."""
+def check_orientation(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
+    """Check left and right, which come from the sform, else the qform; other programs prefer the qform, so both must
+    agree.
+    """
     if not isinstance(image, nib.Nifti1Pair):
         return
     remedy = "Convert the original again, e.g. with dcm2niix"

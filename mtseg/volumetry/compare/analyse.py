@@ -100,6 +100,9 @@ def _check(table: pd.DataFrame, question: Question) -> None:
         for name in (question.group, question.sex)
         if name and ALL in set(table[name])
     ]
+    if question.site_effect is not SiteEffect.FIXED and question.site and table[question.site].nunique() < 2:
+        what = f"all {len(table)} subjects are of one, there is no difference to take out"
+        problems.append(Problem("", question.site, what, "Leave out --site-effect and this covariate"))
     if question.severity and table[question.severity].isna().all():
         problems.append(Problem("", question.severity, "nobody has a number", "Check the column, or leave it out"))
     if problems:

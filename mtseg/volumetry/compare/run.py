@@ -90,6 +90,8 @@ def compare_volumes(
         File.ASYMMETRY: found.asymmetry,
         File.EXCLUDED: subjects.excluded,
     }
+    for file in out.glob("figures/against_*"):  # of an earlier question
+        file.unlink()
     with style():
         caption = f"Every subject at mean covariates; beside them the adjusted means by {readable(group)}."
         pictures = {"adjusted_means": save(adjusted_means(found, question), out, "adjusted_means", caption=caption)}
@@ -101,6 +103,8 @@ def compare_volumes(
     for name, frame in tables.items():
         if frame is not None and len(frame):
             write_table(frame, out / name)
+        else:  # of an earlier question
+            (out / name).unlink(missing_ok=True)
     write_run(
         out,
         command="volumes compare",

@@ -31,6 +31,10 @@ class Flag(StrEnum):
     COARSE = "coarse_voxels"
 
 
+MISSING = {"left": Flag.LEFT_MISSING, "right": Flag.RIGHT_MISSING}
+"""If only one side is."""
+
+
 def flags_of(
     found: dict[str, Found],
     located: Located,
@@ -38,6 +42,7 @@ def flags_of(
     structure: Structure,
     volumes_mm3: dict[str, float],
     voxel_mm: np.ndarray,
+    threshold: float,
 ) -> list[Flag]:
     """List what may be wrong.
 
@@ -47,17 +52,16 @@ def flags_of(
         structure: What was looked for.
         volumes_mm3: Recommended volume of each side.
         voxel_mm: Edges of the scan's voxels.
+        threshold: Probability from which a place belongs to the structure.
     """
     flags = []
     there = [side for side in SIDES if volumes_mm3[side] >= structure.found_mm3]
     if not there:
         flags.append(Flag.NOT_FOUND)
-    elif "left" not in there:
-        flags.append(Flag.LEFT_MISSING)
-    elif "right" not in there:
-        flags.append(Flag.RIGHT_MISSING)
+    else:
+        flags += [flag for side, flag in MISSING.items() if side not in there]
     whole = {side: probabilities_of(found[side]).sum(axis=0) for side in there}
-    if any(_at_border(whole[side]) for side in there):
+    if any(_at_border(whole[side] >= threshold) for side in there):
         flags.append(Flag.AT_BORDER)
     places = dict(zip(SIDES, structure.centres_mm, strict=True))
     if any(_displacement_mm(whole[side], found[side], located.place(places[side])) > FARTHEST_MM for side in there):
@@ -65,23 +69,22 @@ def flags_of(
     plausible = dict(zip(SIDES, structure.plausible_mm3, strict=True))
     if any(not plausible[side][0] <= volumes_mm3[side] <= plausible[side][1] for side in there):
         flags.append(Flag.IMPLAUSIBLE)
-    if any(structure.sign * contrast(whole[side], found[side].image) < LEAST_CONTRAST for side in there):
+    if any(structure.sign * contrast(whole[side] >= threshold, found[side].image) < LEAST_CONTRAST for side in there):
         flags.append(Flag.LOW_CONTRAST)
     if voxel_mm.max() > structure.coarse_mm:
         flags.append(Flag.COARSE)
     return flags
 
 
-def contrast(probabilities: np.ndarray, image: np.ndarray) -> float:
+def contrast(core: np.ndarray, image: np.ndarray) -> float:
     """One side against the brighter half of a shell round it, in standard deviations of the latter.
 
     Round a habenula that is the thalamus, and the darker half is fluid; round a hippocampus it is white matter.
 
     Args:
-        probabilities: (X, Y, Z) of one side.
+        core: What belongs to one side, bool (X, Y, Z).
         image: (X, Y, Z) intensities.
     """
-    core = probabilities >= 0.5
     if not core.any():
         return 0.0
     inner, outer = (binary_dilation(core, iterations=n) for n in _SHELL_VOXELS)
@@ -90,9 +93,8 @@ def contrast(probabilities: np.ndarray, image: np.ndarray) -> float:
     return float((image[core].mean() - np.median(bright)) / max(float(bright.std()), 1e-8))
 
 
-def _at_border(probabilities: np.ndarray) -> bool:
-    inside = probabilities[1:-1, 1:-1, 1:-1]
-    return bool((probabilities >= 0.5).sum() > (inside >= 0.5).sum())
+def _at_border(core: np.ndarray) -> bool:
+    return bool(core.sum() > core[1:-1, 1:-1, 1:-1].sum())
 
 
 def _displacement_mm(probabilities: np.ndarray, found: Found, expected: np.ndarray) -> float:

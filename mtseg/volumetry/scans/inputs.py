@@ -8,16 +8,21 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 from monai.transforms import LoadImage
 
 from mtseg.data import read_cohort
+from mtseg.data.checks.dicom import check_series
+from mtseg.data.checks.header import check_orientation
+from mtseg.data.checks.scan import Scan
 from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.images import first_volume
 from mtseg.keys import Column
 
+_APART = "Give them in a table, each with an id or a session of its own"
 TABLES = (".tsv", ".csv", ".parquet")
 IMAGES = (".nii", ".nii.gz", ".mgz")
-COLUMN = "t1"
+COLUMN, SESSION = "t1", "session"
 _BIDS_SCANS = ("sub-*/anat/*_T1w.nii*", "sub-*/ses-*/anat/*_T1w.nii*")
 
 
@@ -27,23 +32,33 @@ class Source:
 
     Attributes:
         name: BIDS name, such as "sub-01" or "sub-01_ses-2"; every scan has its own.
-        path: File, or folder of a DICOM series.
+        path: File, or folder of a DICOM series; None: the table has none for this subject.
     """
 
     name: str
-    path: Path
+    path: Path | None
 
     @property
     def folder(self) -> Path:
         """Where its results go, below the output folder."""
         return Path(*self.name.split("_")[: 2 if "_ses-" in self.name else 1]) / "anat"
 
+    @property
+    def state(self) -> str:
+        """Where the scan lies, and the time and size of its files: another scan in its place has another state."""
+        if self.path is None:
+            return ""
+        files = sorted(self.path.iterdir()) if self.path.is_dir() else [self.path] if self.path.exists() else []
+        facts = [file.stat() for file in files]
+        return f"{self.path} {sum(f.st_size for f in facts)} {max((f.st_mtime_ns for f in facts), default=0)}"
+
 
 def sources_of(inputs: Sequence[str | PathLike]) -> list[Source]:
     """List the scans.
 
     Args:
-        inputs: Image files; BIDS folders; folders of a DICOM series; tables with a column `t1`, or just one of images.
+        inputs: Image files; BIDS folders; folders of a DICOM series; tables with a column `t1`, or just one of images,
+            and perhaps one of sessions (`session`).
 
     Raises:
         ProblemsError: A path does not exist, a folder or table holds no scans, or two have one name; lists all.
@@ -58,7 +73,7 @@ def sources_of(inputs: Sequence[str | PathLike]) -> list[Source]:
     names = [source.name for source in found]
     for name in sorted({name for name in names if names.count(name) > 1}):
         where = ", ".join(str(source.path) for source in found if source.name == name)
-        problems.append(Problem(name, where, "several scans have this name", "Give them in a table, each with its id"))
+        problems.append(Problem(name, where, "several scans have this name", _APART))
     if problems:
         raise ProblemsError(problems)
     return found
@@ -73,7 +88,9 @@ def _sources(path: Path) -> Iterator[Source]:
         if not path.name.lower().endswith(IMAGES):
             raise InputError(f"is none of {', '.join((*IMAGES, *TABLES))}")
         yield Source(_bids_name(path), path)
-    elif scans := sorted(scan for pattern in _BIDS_SCANS for scan in path.glob(pattern)):
+    elif scans := sorted(
+        scan for pattern in _BIDS_SCANS for scan in path.glob(pattern) if not scan.name.startswith(".")
+    ):
         for scan in scans:
             yield Source(_bids_name(scan), scan)
     elif any(file.is_file() for file in path.iterdir()):
@@ -84,13 +101,15 @@ def _sources(path: Path) -> Iterator[Source]:
 
 def _of_table(path: Path) -> Iterator[Source]:
     cohort = read_cohort(path)
-    names = cohort.sequences
-    column = COLUMN if COLUMN in names else names[0] if len(names) == 1 else None
+    if COLUMN in cohort.table:
+        cohort = read_cohort(path, sequences=[COLUMN])
+    column = cohort.sequences[0] if len(cohort.sequences) == 1 else None
     if column is None:
         raise InputError(f"has no column '{COLUMN}' and not just one of images")
-    for subject, scan in cohort.table[[Column.SUBJECT, column]].to_numpy():
-        if isinstance(scan, str):
-            yield Source(_as_name(str(subject)), Path(scan))
+    for row in cohort.table.to_dict("records"):
+        session = row.get(SESSION)
+        name = _as_name(str(row[Column.SUBJECT])) + ("" if pd.isna(session) else f"_ses-{_letters(str(session))}")
+        yield Source(name, Path(row[column]) if isinstance(row[column], str) else None)
 
 
 def _bids_name(path: Path) -> str:
@@ -117,11 +136,19 @@ def read_scan(source: Source) -> nib.Nifti1Image:
     """Read a scan as (X, Y, Z) with finite voxels.
 
     Raises:
-        InputError: It cannot be read, or holds nothing.
+        InputError: There is none, it cannot be read, left and right cannot be told, or it holds nothing.
     """
+    if source.path is None:
+        raise InputError("the table has no image of this subject. Fill in the cell")
+    scan = Scan(source.name, "scan", str(source.path))
     try:
-        image = _read_series(source.path) if source.path.is_dir() else first_volume(nib.load(source.path))
+        image = None if source.path.is_dir() else nib.load(source.path)
+        if problems := [*(check_series(scan) if image is None else check_orientation(scan, image))]:
+            raise InputError(f"{problems[0].what.removeprefix('scan ')}. {problems[0].remedy}")
+        image = _read_series(source.path) if image is None else first_volume(image)
         voxels = image.get_fdata(dtype=np.float32)
+    except InputError:
+        raise
     except Exception as error:  # the readers raise whatever the file format's library raises
         raise InputError(f"cannot be read ({str(error).splitlines()[0]}). Convert or copy it again") from error
     if voxels.ndim != 3 or min(voxels.shape) < 16:

@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from mtseg.files import alone_in, replacing, write_table
 from mtseg.images import save_like
 from mtseg.keys import Column
 from mtseg.provenance import write_run
-from mtseg.volumetry.scans.flags import Flag, flags_of
+from mtseg.volumetry.scans.flags import MISSING, Flag, flags_of
 from mtseg.volumetry.scans.inputs import Source, read_scan, sources_of
 from mtseg.volumetry.scans.locate import locate
 from mtseg.volumetry.scans.measure import native_masks, volumes
@@ -68,7 +69,7 @@ class Task:
         if not self.row_file.is_file():
             return None
         row = json.loads(self.row_file.read_text())
-        return row["row"] if row["made_with"] == self.made_with and row["source"] == str(self.source.path) else None
+        return row["row"] if (row["made_with"], row["source"]) == (self.made_with, self.source.state) else None
 
 
 def measure_structure(
@@ -100,7 +101,8 @@ def measure_structure(
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is no folder. Choose another one (--out)")
     weights = hashlib.sha256(segmenter(structure.bundle).weights.read_bytes()).hexdigest()[:12]
-    tasks = [Task(structure, source, out, threshold, f"{weights}, threshold {threshold:g}") for source in sources]
+    made_with = f"mtseg {version('mtseg')}, {weights}, threshold {threshold:g}"
+    tasks = [Task(structure, source, out, threshold, made_with) for source in sources]
     command = f"volumes {structure.name}"
     with alone_in(out):
         write_table(
@@ -159,8 +161,8 @@ def measure(task: Task) -> dict[str, Any]:
         return _failed(task, traceback.format_exc().strip().splitlines()[-1])
     row["seconds"] = round(time.monotonic() - began, 2)
     with replacing(task.row_file) as temporary:
-        source, caution = str(task.source.path), task.structure.caution
-        facts = {"made_with": task.made_with, "source": source, "caution": caution, "row": row}
+        facts: dict[str, Any] = {"made_with": task.made_with, "source": task.source.state}
+        facts |= {"caution": task.structure.caution, "row": row}
         temporary.write_text(json.dumps(facts, indent=2) + "\n")
     return row
 
@@ -174,9 +176,11 @@ def _measure(task: Task) -> dict[str, Any]:
     edges = voxel_sizes(t1.affine)
     measured = volumes(found, mask, structure=structure, native_mm3=float(edges.prod()), threshold=threshold)
     sides = {side: measured[f"{side}_mm3"] for side in SIDES}
-    flags = flags_of(found, located, structure=structure, volumes_mm3=sides, voxel_mm=edges)
-    if Flag.NOT_FOUND in flags:
-        measured = dict.fromkeys(measured)
+    flags = flags_of(found, located, structure=structure, volumes_mm3=sides, voxel_mm=edges, threshold=threshold)
+    # Nobody lacks one: a side that was not found has no volume, and neither has the sum of both.
+    if lacking := [side for side, flag in MISSING.items() if {flag, Flag.NOT_FOUND} & {*flags}]:
+        lost = (*lacking, "total", "asymmetry")
+        measured = {name: None if name.startswith(lost) else value for name, value in measured.items()}
     total = measured["total_mm3"]
     row = _begin(task) | {
         name: None if value is None else float(f"{value:.{_SIGNIFICANT}g}") for name, value in measured.items()
@@ -192,9 +196,7 @@ def _measure(task: Task) -> dict[str, Any]:
     for voxels, kind in ((mask, "dseg"), (probabilities, "probseg")):
         meta = {"original_affine": t1.affine, "filename_or_obj": str(task.source.path)}
         save_like(voxels, meta, task.file(f"{kind}.nii.gz", space="space-orig_"))
-    title = f"{task.source.name}: " + (
-        "not found" if total is None else f"left {sides['left']:.4g}, right {sides['right']:.4g} mm³"
-    )
+    title = f"{task.source.name}: {_spell(row)}"
     suffix = f" [{', '.join(flags)}]" if flags else ""
     draw(task.file("qc.png"), found=found, structure=structure, t1=t1, threshold=threshold, title=title + suffix)
     return row
@@ -202,7 +204,7 @@ def _measure(task: Task) -> dict[str, Any]:
 
 def _begin(task: Task) -> dict[str, Any]:
     subject = task.source.name.split("_")[0]
-    return {Column.SUBJECT.value: subject, "scan": task.source.name, "file": str(task.source.path)}
+    return {Column.SUBJECT.value: subject, "scan": task.source.name, "file": task.source.path and str(task.source.path)}
 
 
 def _failed(task: Task, reason: str) -> dict[str, Any]:
@@ -212,5 +214,9 @@ def _failed(task: Task, reason: str) -> dict[str, Any]:
 def _line(row: dict[str, Any]) -> str:
     if row["error"]:
         return f"{row['scan']}: {row['error']}"
-    found = "not found" if row["total_mm3"] is None else f"{row['left_mm3']:.4g} + {row['right_mm3']:.4g} mm³"
-    return f"{row['scan']}: {found}{' [' + row['flags'] + ']' if row['flags'] else ''}"
+    return f"{row['scan']}: {_spell(row)}{' [' + row['flags'] + ']' if row['flags'] else ''}"
+
+
+def _spell(row: dict[str, Any]) -> str:
+    found = {side: row[f"{side}_mm3"] for side in SIDES}
+    return ", ".join(f"{side} {'not found' if mm3 is None else f'{mm3:.4g} mm³'}" for side, mm3 in found.items())

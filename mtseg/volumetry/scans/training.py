@@ -90,15 +90,23 @@ def cut_crops(table: str | os.PathLike, *, out: str | os.PathLike) -> Path:
     cohort = read_cohort(table, sequences=(COLUMN,))
     if Column.MASK not in cohort.table:
         raise InputError(f"{table}: there is no column '{Column.MASK}'. Add the paths of the masks")
-    problems, rows = [], []
-    for row in cohort.table.to_dict("records"):
-        if not (isinstance(row[COLUMN], str) and isinstance(row[Column.MASK], str)):
-            continue
+    names = cohort.table[Column.SUBJECT]
+    problems = [
+        Problem(str(name), str(table), "stands there twice", "Give each head an id of its own")
+        for name in names[names.duplicated()].unique()
+    ]
+    there = cohort.table.dropna(subset=[COLUMN, Column.MASK])
+    if there.empty:
+        problems.append(Problem("", str(table), f"no row has {COLUMN} and {Column.MASK}", "Fill them in"))
+    if problems:
+        raise ProblemsError(problems)
+    rows = []
+    for row in there.to_dict("records"):
         subject = str(row[Column.SUBJECT])
         try:
             rows.append(row | _cut(Path(row[COLUMN]), Path(row[Column.MASK]), out / subject))
         except InputError as error:
-            problems.append(Problem(subject, row[COLUMN], str(error), "Or take the row out of the table"))
+            problems.append(Problem(subject, str(table), str(error), "Or take the row out of the table"))
     if problems:
         raise ProblemsError(problems)
     write_run(out, command="volumes crops", cohort=str(cohort.path), data=cohort.fingerprint())
@@ -108,7 +116,7 @@ def cut_crops(table: str | os.PathLike, *, out: str | os.PathLike) -> Path:
 
 def _cut(t1_file: Path, mask_file: Path, stem: Path) -> dict[str, str]:
     """Write one crop and its mask, and give their paths."""
-    t1, labels = (read_scan(Source(file.name, file)) for file in (t1_file, mask_file))
+    t1, labels = (_read(file) for file in (t1_file, mask_file))
     located = locate(t1)
     frame = Frame.around(located.place(CENTRE_MM), turn=located.turn, voxel_mm=CROP_MM, shape=CROP_SHAPE)
     values = np.unique(labels.get_fdata(dtype=np.float32).round())
@@ -120,6 +128,13 @@ def _cut(t1_file: Path, mask_file: Path, stem: Path) -> dict[str, str]:
         with replacing(paths[kind]) as temporary:
             nib.save(nib.Nifti1Image(voxels, frame.affine), temporary)
     return paths
+
+
+def _read(file: Path) -> nib.Nifti1Image:
+    try:
+        return read_scan(Source(file.name, file))
+    except InputError as error:
+        raise InputError(f"{file} {error}") from None
 
 
 def _share(labels: nib.Nifti1Image, value: float, frame: Frame) -> np.ndarray:

@@ -17,7 +17,9 @@ NO_MASK = np.zeros(0, np.uint8)
 def flags(found, located, voxel_mm=1.0, structure=HABENULA):
     row = volumes(found, NO_MASK, structure=structure, native_mm3=1.0, threshold=0.5)
     sides = {side: row[f"{side}_mm3"] for side in SIDES}
-    return flags_of(found, located, structure=structure, volumes_mm3=sides, voxel_mm=np.full(3, voxel_mm))
+    return flags_of(
+        found, located, structure=structure, volumes_mm3=sides, voxel_mm=np.full(3, voxel_mm), threshold=0.5
+    )
 
 
 def test_none_without_cause(make_found, located):

@@ -21,6 +21,7 @@ def test_files_folders_and_tables(tmp_path):
     touch(bids / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
     touch(bids / "sub-02" / "ses-a" / "anat" / "sub-02_ses-a_T1w.nii.gz")
     touch(bids / "sub-02" / "ses-a" / "anat" / "sub-02_ses-a_T2w.nii.gz")
+    (bids / "sub-01" / "anat" / "._sub-01_T1w.nii.gz").write_text("what macOS leaves")
     single = touch(tmp_path / "ann_b.nii")
     touch(tmp_path / "x.nii.gz")
     table = tmp_path / "cohort.tsv"
@@ -28,9 +29,61 @@ def test_files_folders_and_tables(tmp_path):
         table, sep="\t", index=False, na_rep="n/a"
     )
     found = sources_of([bids, single, table])
-    assert [source.name for source in found] == ["sub-01", "sub-02_ses-a", "sub-annb", "sub-p7"]
+    assert [source.name for source in found] == ["sub-01", "sub-02_ses-a", "sub-annb", "sub-p7", "sub-p8"]
     assert [str(source.folder) for source in found[:2]] == ["sub-01/anat", "sub-02/ses-a/anat"]
-    assert all(source.path.is_absolute() and source.path.exists() for source in found)
+    assert all(source.path.is_absolute() and source.path.exists() for source in found[:-1])
+    with pytest.raises(InputError, match="the table has no image of this subject"):
+        read_scan(found[-1])
+
+
+def test_another_sequence_is_no_t1(tmp_path):
+    """A table whose T1 cells are all empty had its T2 images measured."""
+    touch(tmp_path / "t2.nii.gz")
+    pd.DataFrame({"participant_id": ["a"], "t1": [None], "t2": ["t2.nii.gz"]}).to_csv(
+        tmp_path / "cohort.tsv", sep="\t", index=False, na_rep="n/a"
+    )
+    (source,) = sources_of([tmp_path / "cohort.tsv"])
+    assert source.path is None
+
+
+def test_sessions_of_a_table(tmp_path):
+    touch(tmp_path / "x.nii.gz")
+    rows = {"participant_id": ["a", "a", "b"], "session": ["1", "2b", None], "t1": "x.nii.gz"}
+    pd.DataFrame(rows).to_csv(tmp_path / "cohort.tsv", sep="\t", index=False, na_rep="n/a")
+    assert [source.name for source in sources_of([tmp_path / "cohort.tsv"])] == ["sub-a_ses-1", "sub-a_ses-2b", "sub-b"]
+
+
+def test_left_and_right_that_cannot_be_told(tmp_path):
+    image = nib.load(touch(tmp_path / "a.nii.gz"))
+    image.set_sform(None, 0)
+    image.set_qform(None, 0)
+    nib.save(image, tmp_path / "none.nii.gz")
+    image.set_sform(np.diag([-1, 1, 1, 1]), 1)
+    image.set_qform(np.eye(4), 1)
+    nib.save(image, tmp_path / "two.nii.gz")
+    for name, what in (("none", "has no orientation"), ("two", "has two orientations: LAS by its sform, RAS by its q")):
+        with pytest.raises(InputError, match=what):
+            read_scan(Source("sub-a", tmp_path / f"{name}.nii.gz"))
+
+
+def test_several_series_and_missing_slices(tmp_path, save_series):
+    """Two series were interleaved into one head, and what was left of another one was stretched."""
+    voxels, affine = np.random.default_rng(0).integers(0, 1000, (20, 20, 18)).astype(np.int16), np.diag([1, 1, 1.2, 1])
+    for name in ("one", "other"):
+        save_series(tmp_path / name, voxels, affine)
+    read_scan(Source("sub-a", tmp_path / "one"))
+    for file in (tmp_path / "other").iterdir():
+        file.rename(tmp_path / "one" / f"other{file.name}")
+    with pytest.raises(InputError, match="is a folder with 2 DICOM series"):
+        read_scan(Source("sub-a", tmp_path / "one"))
+    save_series(tmp_path / "gap", voxels, affine)
+    for number in (5, 6):
+        (tmp_path / "gap" / f"{number:03d}.dcm").unlink()
+    with pytest.raises(InputError, match=r"has slices 1.2 to 3.6 mm apart: some are missing"):
+        read_scan(Source("sub-a", tmp_path / "gap"))
+    touch(tmp_path / "niftis" / "a.nii.gz")
+    with pytest.raises(InputError, match="is a folder without DICOM files"):
+        read_scan(Source("sub-a", tmp_path / "niftis"))
 
 
 def test_all_that_is_wrong_is_told_at_once(tmp_path):

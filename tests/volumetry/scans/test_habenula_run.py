@@ -81,6 +81,16 @@ def test_a_second_call_does_what_is_missing(study, blank):
     assert second.loc[:1, "total_mm3"].tolist() == first.loc[:1, "total_mm3"].tolist()
 
 
+def test_another_scan_in_the_same_place_is_measured(study, blank):
+    """As after the correction of a header: the old numbers stayed."""
+    folder, out, seen = study
+    measure_structure(HABENULA, [folder], out=out)
+    path = folder / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
+    nib.save(nib.Nifti1Image(nib.load(path).get_fdata(dtype=np.float32) * 2, blank.affine), path)
+    measure_structure(HABENULA, [folder], out=out)
+    assert len(seen) == 3
+
+
 def test_another_threshold_measures_anew(study, tmp_path):
     folder, out, seen = study
     (tmp_path / "profile.json").write_text('{"threshold": 0.3}')
@@ -119,3 +129,15 @@ def test_nothing_found_is_no_zero(study, monkeypatch, make_found):
     measure_structure(HABENULA, [folder], out=out)
     row = read_table(out / "habenula.tsv").loc[0]
     assert row["flags"] == "not_found" and row[["left_mm3", "total_mm3", "asymmetry"]].isna().all()
+
+
+def test_a_side_that_is_not_found_is_no_zero(study, monkeypatch, make_found):
+    """It was 0 mm³, and the total that of the other side."""
+    folder, out, _ = study
+    half = make_found((1.6, 0))
+    half["right"].looks[:] = 0
+    monkeypatch.setattr(run, "segment", lambda *_: half)
+    measure_structure(HABENULA, [folder], out=out)
+    row = read_table(out / "habenula.tsv").loc[0]
+    assert row["flags"] == "right_missing" and row["left_mm3"] > 10
+    assert row[["right_mm3", "right_mm3_hard", "total_mm3", "total_to_icv", "asymmetry"]].isna().all()
