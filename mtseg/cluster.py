@@ -45,8 +45,9 @@ def run_all(
     except ImportError as error:
         raise InputError("--cluster needs Dask: pip install 'mtseg[cluster]'") from error
     with _client(cluster, len(tasks)) as client:
+        shared = cluster.startswith("local:")
         futures = {
-            client.submit(_on_worker, function, task, pure=False, retries=_RETRIES, priority=-rank): task
+            client.submit(_on_worker, function, task, shared, pure=False, retries=_RETRIES, priority=-rank): task
             for rank, task in enumerate(tasks)
         }
         for future in as_completed(futures):
@@ -54,9 +55,10 @@ def run_all(
             yield future.result() if done else lost(futures[future], str(future.exception()))
 
 
-def _on_worker(function: Callable[[T], R], task: T) -> R:
+def _on_worker(function: Callable[[T], R], task: T, shared: bool) -> R:
     """Do a task on a Dask worker, with its share of the machine's processors and a GPU of its own."""
     import torch
+    from dask.system import CPU_COUNT
     from distributed import get_client, get_worker
     from distributed.comm import get_address_host
 
@@ -66,10 +68,24 @@ def _on_worker(function: Callable[[T], R], task: T) -> R:
     workers = get_client().scheduler_info(n_workers=-1)["workers"]
     mine = get_worker().address
     neighbours = sorted(address for address in {*workers, mine} if get_address_host(address) == get_address_host(mine))
-    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // len(neighbours)))
+    torch.set_num_threads(threads_of(CPU_COUNT, machine=os.cpu_count(), workers=len(neighbours), shared=shared))
     if torch.cuda.is_available():
         torch.cuda.set_device(neighbours.index(mine) % torch.cuda.device_count())
     return function(task)
+
+
+def threads_of(allowed: int, *, machine: int | None, workers: int, shared: bool) -> int:
+    """Threads of one of several workers on a machine.
+
+    A queueing system gives each worker processors of its own, fewer than the machine has; others share what there is.
+
+    >>> threads_of(8, machine=32, workers=4, shared=False), threads_of(8, machine=32, workers=4, shared=True)
+    (8, 2)
+    >>> threads_of(8, machine=8, workers=4, shared=False), threads_of(1, machine=1, workers=4, shared=True)
+    (2, 1)
+    """
+    own = not shared and machine is not None and allowed < machine
+    return allowed if own else max(1, allowed // workers)
 
 
 @contextmanager

@@ -121,6 +121,12 @@ def heads_from(definitions: Mapping[str, Mapping[str, Any]]) -> tuple[Head, ...]
             raise InputError(f"heads: {name}: give `classes: [...]`, `labels: [...]`, or `mean` and `sd` of a number")
         if any(isinstance(c, bool) for c in [*definition.get("classes", ()), *definition.get("labels", ())]):
             raise InputError(f"heads: {name}: YAML reads yes, no, true and false as booleans. Put quotes round them")
+        for kind, fewest in (("classes", 2), ("labels", 1)):
+            names = definition.get(kind, ["a", "b"])
+            if not isinstance(names, list | tuple) or len({*map(str, names)}) < len(names) or len(names) < fewest:
+                raise InputError(f"heads: {name}: {kind} must be a list of {fewest} or more different names")
+        if "sd" in definition and not float(definition["sd"]) > 0:
+            raise InputError(f"heads: {name}: sd is {definition['sd']}, but must be above 0")
     heads = []
     for name, definition in definitions.items():
         if "classes" in definition:

@@ -62,6 +62,22 @@ def test_heads_from_a_configuration():
     assert [head.outputs for head in heads] == [3, 2, 1]
 
 
+@pytest.mark.parametrize(
+    "definition",
+    [
+        {"classes": ["a"]},
+        {"classes": []},
+        {"classes": ["a", "a"]},
+        {"classes": "good"},
+        {"labels": []},
+        {"mean": 1, "sd": 0},
+    ],
+)
+def test_heads_that_cannot_be(definition):
+    with pytest.raises(InputError, match="heads: o: "):
+        heads_from({"o": definition})
+
+
 def test_structures():
     structures = Structures({"left_insula": 1035, "right_insula": 2035, "lesion": [4, 7]})
     assert structures.count == 4

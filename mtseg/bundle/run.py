@@ -205,6 +205,10 @@ def find_weights(folder: Path, weights: Path_ | Sequence[Path_], *, file: File =
     absent = [path for path in paths if not path.is_file()]
     before = "Train the bundle" if file is File.WEIGHTS else "Export it (mtseg bundle export NAME --to onnx)"
     problems = [f"{path}: there are no such weights. {before} first, or give --weights" for path in absent]
+    twice = [path for path in dict.fromkeys(paths) if paths.count(path) > 1]
+    problems += [
+        f"{path}: is given twice, which would pass for two trainings that agree. Give it once" for path in twice
+    ]
     if file is not File.ONNX:
         exported = [path for path in paths if path.suffix == Path(File.ONNX).suffix]
         problems += [f"{path}: is an exported network: --runtime onnx computes it" for path in exported]

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from mtseg.experiment.spec import Spec
 from mtseg.experiment.variants import Variant, settings_of
 from mtseg.keys import Column
 from mtseg.statistics import ALL
-from mtseg.statistics.measures import measures
+from mtseg.statistics.measures import Measure, measures
 
 logger = logging.getLogger("mtseg")
 
@@ -34,11 +35,12 @@ def chosen_jobs(spec: Spec, out: Path, inner: Sequence[Job]) -> tuple[list[Job],
     for variant in spec.variants:
         for fold in spec.folds if variant.choice else ():
             scores = [*_scores(spec, variant, [job for job in inner if fold in job.held_out], fold)]
-            if len(scores) < len(variant.choice.options):  # type: ignore[union-attr]
-                logger.warning("%s, fold %d: an inner run is missing, so nothing is chosen", variant.name, fold)
-                continue
-            best = max(scores, key=_merit)
-            if np.isnan(best["value"]):
+            tried = {row["option"] for row in scores}
+            if missing := [name for name in variant.choice.options if name not in tried]:  # type: ignore[union-attr]
+                said = "%s, fold %d: not chosen from, since an inner run is missing: %s"
+                logger.warning(said, variant.name, fold, ", ".join(missing))
+            best = max(scores, key=_merit, default=None)
+            if best is None or np.isnan(best["value"]):
                 logger.warning("%s, fold %d: no option can be scored, so nothing is chosen", variant.name, fold)
                 continue
             rows += [{"variant": variant.name, "fold": fold, **row, "chosen": row is best} for row in scores]
@@ -57,8 +59,10 @@ def _merit(row: Mapping[str, Any]) -> float:
 
 
 def _scores(spec: Spec, variant: Variant, inner: Sequence[Job], fold: int) -> Iterator[dict[str, Any]]:
-    """How good each option is on the training subjects of a fold, each scored by a network that knows neither."""
-    choice = variant.choice
+    """How good each option is on the training subjects of a fold, each scored by a network that knows neither; all
+    options on the same subjects, or one that is measured in the easy ones only would seem the best.
+    """
+    choice, every = variant.choice, dict[str, list[Measure]]()
     for option in choice.options if choice else ():
         runs = [job for job in inner if (job.variant, job.option) == (variant.name, option)]
         if len(runs) < len(spec.known_folds) - 1:
@@ -71,12 +75,14 @@ def _scores(spec: Spec, variant: Variant, inner: Sequence[Job], fold: int) -> It
             for m in measures(cases, structures=structures, heads=heads)
             if (m.task, m.name) == (choice.task, choice.metric)  # type: ignore[union-attr]
         ]
-        found = [m for m in found if m.of == ALL] or found
+        every[option] = [m for m in found if m.of == ALL] or found
+    of_all = [reduce(pd.Index.intersection, [m.known() for m in same]) for same in zip(*every.values(), strict=True)]
+    for option, found in every.items():
         yield {
             "option": option,
             "task": choice.task,  # type: ignore[union-attr]
             "metric": choice.metric,  # type: ignore[union-attr]
             "better": found[0].better,
-            "value": float(np.mean([m.value(m.known()) for m in found])),
-            "n": len(found[0].known()),
+            "value": float(np.mean([m.value(subjects) for m, subjects in zip(found, of_all, strict=True)])),
+            "n": len(of_all[0]),
         }

@@ -1,11 +1,14 @@
 """The variants of an experiment: what each changes, what each answers, and what is wrong with them."""
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import yaml
 
 from mtseg.bundle.changes import change_training
 from mtseg.bundle.config import parse_settings
@@ -63,8 +66,19 @@ class Variant:
 
 
 def settings_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """Spell settings as the command line does: NAME=VALUE."""
-    return tuple(f"{name}={json.dumps(value, default=str)}" for name, value in settings.items())
+    """Spell settings as the command line does: NAME=VALUE.
+
+    >>> settings_of({"learning_rate": 0.00005, "heads": {"sex": {"classes": ["女", "男"]}}})
+    ('learning_rate=5.0e-05', 'heads={sex: {classes: [女, 男]}}')
+    """
+    return tuple(f"{name}={_spell(value)}" for name, value in settings.items())
+
+
+def _spell(value: Any) -> str:
+    """As YAML reads it back, in one line; JSON's 5e-05 would be a text to YAML."""
+    plain = json.loads(json.dumps(value, default=str))
+    text = yaml.safe_dump(plain, default_flow_style=True, sort_keys=False, allow_unicode=True, width=math.inf)
+    return text.removesuffix("...\n").strip()
 
 
 def can_be_named(name: Any) -> bool:
@@ -88,6 +102,10 @@ def read_variant(
         InputError: A setting does not exist or cannot be so, or the choice is not understood.
     """
     settings = {**common, **about}
+    weights = common.get("loss_weights")
+    if isinstance(about.get("heads"), dict) and isinstance(weights, dict) and "loss_weights" not in about:
+        gone = common.get("heads", {}).keys() - about["heads"].keys()
+        settings["loss_weights"] = {task: weight for task, weight in weights.items() if task not in gone}
     choice = settings.pop("choose", None)
     if choice is None:
         variant = Variant(name, settings)

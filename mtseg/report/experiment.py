@@ -115,7 +115,7 @@ def main_result(primary: pd.DataFrame, pooled: pd.DataFrame, reference: str) -> 
     """Say in a sentence or two what came out.
 
     Args:
-        primary: Rows of `comparisons` of the primary family.
+        primary: Rows of `comparisons` of the primary family, or if there is none those that matter most.
         pooled: Rows of `variants` of all folds, for where nothing was compared.
         reference: The variant that others are compared with.
 
@@ -124,8 +124,11 @@ def main_result(primary: pd.DataFrame, pooled: pd.DataFrame, reference: str) -> 
     """
     if len(primary) > MOST_IN_FULL:
         tested = primary[primary["p_holm"].notna()]
+        if tested.empty:
+            return f"None of {len(primary)} comparisons could be tested, see below."
         significant = tested[tested["p_holm"] < ALPHA]
-        lead = f"Of {len(tested)} primary comparisons {len(significant)} have p < {ALPHA} after Holm"
+        chosen = "primary comparisons" if tested["family"].eq("primary").all() else "comparisons, none of them primary,"
+        lead = f"Of {len(tested)} {chosen} {len(significant)} have p < {ALPHA} after Holm"
         if significant.empty:
             return f"{lead}; nearest to it is {_in_full(tested.nsmallest(1, 'p_holm'), reference)}"
         return f"{lead}: {_in_full(significant, reference)}"

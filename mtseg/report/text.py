@@ -51,7 +51,8 @@ CLASSES = (
 NUMBER = "Errors are in the unit of the column. R² is 0 for always saying the mean of these subjects."
 SIMPLE_SCORES = (
     "Does the network know more than one number would have told? AUC of the network and of each simple score on the "
-    "same subjects, with 95 % intervals, and their difference by the paired test of DeLong. The direction of a score "
+    "same subjects, with 95 % intervals, and their difference by the paired test of DeLong (with fewer "
+    "than 10 subjects of a class by exchanging the scores within subjects). The direction of a score "
     "is fixed beforehand: an AUC below 0.5 says that the score points the other way in these subjects. Intervals here "
     "are DeLong's and differ a little from the bootstrap intervals above."
 )
@@ -79,7 +80,8 @@ CALIBRATION = (
 MODELS = (
     "Does the network know more than numbers that one has without it? AUC of the network, of each simple score, of a "
     "logistic regression on all of them, and of one on them and the network; the regressions are fitted without the "
-    "fold that they answer for. Difference: network minus score, by DeLong's paired test."
+    "fold that they answer for. Difference: network minus score, by DeLong's paired test; p is not corrected for "
+    "the number of rows."
 )
 SUBSETS = "The same networks, on the subjects that have all sequences, given only some of them."
 CHOICES = "Chosen for each fold by subjects of the other folds, held out once more; the fold itself was not looked at."

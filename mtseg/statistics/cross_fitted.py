@@ -19,7 +19,8 @@ def cross_fitted_scores(
     """Predict each subject's class from simple scores by a model that was fitted on the other folds.
 
     Within the training folds: missing values become the median, with a column that says so where there are any; columns
-    are standardised; logistic regression with scikit-learn's default ridge penalty (C = 1).
+    are standardised; logistic regression with scikit-learn's default ridge penalty (C = 1), either class as a whole
+    weighing the same, so that the answers of the folds can be ranked together.
 
     With the network's logit (`log_odds` of its probability) among the columns this says what it adds to the others. Its
     probabilities have to be out of fold, too. Those of the training subjects then come from networks that did see the
@@ -32,7 +33,7 @@ def cross_fitted_scores(
         folds: Fold in which each subject is held out, (n,): the network's own, so that both saw the same subjects.
 
     Returns:
-        Probability of being positive, with the index of `table`.
+        Probability of being positive if both classes were equally frequent, with the index of `table`.
 
     Raises:
         InputError: A column is absent, not numeric or infinite; a target or fold is missing; a subject occurs twice;
@@ -52,7 +53,8 @@ def cross_fitted_scores(
         # A column without any value in the training folds stays, as zeros.
         SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
         StandardScaler(),
-        LogisticRegression(max_iter=1000),
+        # A fold with more positives leaves fewer to train on: unbalanced, its answers would all be lower for that.
+        LogisticRegression(class_weight="balanced", max_iter=1000),
     )
     values = table[list(columns)].to_numpy(dtype=float)
     said = cross_val_predict(model, values, positive, cv=PredefinedSplit(fold), method="predict_proba")

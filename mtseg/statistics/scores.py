@@ -81,9 +81,12 @@ def calibration_error(target: np.ndarray, probability: np.ndarray) -> np.ndarray
 
 
 def r2(target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Coefficient of determination, (..., n): 1 is perfect, 0 no better than the mean, below 0 worse than it."""
+    """Coefficient of determination, (..., n): 1 is perfect, 0 no better than the mean, below 0 worse than it; NaN for a
+    single subject or a constant target.
+    """
     residual = np.square(target - predicted).sum(axis=-1)
-    return 1 - residual / np.square(target - target.mean(axis=-1, keepdims=True)).sum(axis=-1)
+    spread = np.square(target - target.mean(axis=-1, keepdims=True)).sum(axis=-1)
+    return 1 - residual / np.where(spread > 0, spread, np.nan)
 
 
 def pearson(target: np.ndarray, predicted: np.ndarray) -> np.ndarray:

@@ -152,6 +152,8 @@ def test_the_order_of_structures_counts(runs, tmp_path):
 
     one, same, other = (changed(runs[0], tmp_path / f"{i}", how) for i, how in enumerate((two, two, turned)))
     assert find_weights(one, [one, same]) == [folder / "models" / "model.pt" for folder in (one, same)]
+    with pytest.raises(InputError, match=r"model\.pt: is given twice, which would pass for two trainings that agree"):
+        find_weights(one, [one, same, one / "models" / "model.pt"])
     with pytest.raises(InputError, match="structures: not as in"):
         find_weights(one, [other])
 

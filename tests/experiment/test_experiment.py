@@ -6,7 +6,9 @@ import signal
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -15,9 +17,11 @@ import mtseg.experiment.jobs as jobs_module
 from mtseg.cli import main
 from mtseg.errors import InputError
 from mtseg.experiment import run_experiment
-from mtseg.experiment.choice import _merit
+from mtseg.experiment.choice import _merit, _scores
 from mtseg.experiment.jobs import Job, run_job
+from mtseg.experiment.variants import Choice, Variant
 from mtseg.files import alone_in, read_table
+from mtseg.tasks import Structures
 
 TINY = {
     "network_def": {
@@ -294,6 +298,27 @@ def test_a_failed_inner_run_is_reported(write_spec, tmp_path, monkeypatch):
     runs = read_table(tmp_path / "out" / "runs.tsv")
     assert {*runs.loc[runs["variant"] == "tuned", "folds"]} == {"0+1", "0+2"}
     assert "tuned" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_options_are_compared_on_the_same_subjects(monkeypatch):
+    """One that finds nothing in the hard ones has no distance there, and seemed the better one."""
+    options = {"finds_all": {}, "misses_hard": {}}
+    variant = Variant("tuned", {}, Choice("seg", "hd95_mm_mean", options))
+    spec = SimpleNamespace(known_folds=(0, 1, 2), structures=Structures({"lesion": 1}), heads=())
+    runs = [SimpleNamespace(variant="tuned", option=name, held_out=(0, k)) for name in options for k in (1, 2)]
+
+    def read(spec, runs):
+        hard = np.arange(20) >= 10
+        far = np.where(hard, 20.0, 5.0) if runs[0].option == "finds_all" else np.where(hard, np.nan, 6.0)
+        scores = dict.fromkeys(("dice_lesion", "dice_mean", "asd_mm_lesion", "volume_error_mm3_lesion"), 0.5)
+        ids = {"participant_id": [f"s{k}" for k in range(20)], "fold": 1 + np.arange(20) % 2}
+        return pd.DataFrame({**ids, **scores, "hd95_mm_lesion": far})
+
+    monkeypatch.setattr("mtseg.experiment.choice.read_cases", read)
+    rows = [*_scores(spec, variant, runs, 0)]
+    assert [(row["option"], row["value"], row["n"]) for row in rows] == [("finds_all", 5, 10), ("misses_hard", 6, 10)]
+    rows = [*_scores(spec, variant, runs[:2], 0)]  # of the other one no run has finished
+    assert [row["option"] for row in rows] == ["finds_all"]
 
 
 def test_an_option_that_cannot_be_scored_is_not_chosen():

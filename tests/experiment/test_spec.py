@@ -6,6 +6,8 @@ import pytest
 import yaml
 
 from mtseg.bundle import find
+from mtseg.bundle.config import load_config
+from mtseg.bundle.locate import root
 from mtseg.errors import InputError
 from mtseg.experiment.spec import read_spec
 
@@ -40,6 +42,18 @@ def test_variants_inherit_the_common_settings(spec_of):
         {"epochs": 4, "batch_size": 2},
         {"epochs": 3, "batch_size": 2},
     ]
+
+
+def test_weights_go_with_the_heads_that_they_are_of(spec_of):
+    """Of common settings with other heads than the bundle's, the segmentation alone could not be trained."""
+    common = {"heads": {"stage": {"classes": ["1", "2"]}}, "loss_weights": {"seg": 2, "stage": 0.00005}}
+    variants = {"joint": {}, "alone": {"heads": {}}, "own": {"heads": {}, "loss_weights": {"seg": 1}}}
+    spec = read_spec(spec_of(settings=common, variants=variants))
+    found = {variant.name: variant for variant in spec.variants}
+    kept = [found[name].settings["loss_weights"] for name in variants]
+    assert kept == [{"seg": 2, "stage": 0.00005}, {"seg": 2}, {"seg": 1}]
+    (config,) = found["joint"].configurations(load_config(find("stroke_dwi_adc") / "configs/train.yaml", root=root()))
+    assert config["loss_weights"] == {"seg": 2, "stage": 0.00005}  # a number, also so small a one
 
 
 def test_tasks_are_those_of_all_variants(spec_of):

@@ -39,7 +39,7 @@ def test_equals_a_plain_loop():
         held_out = k == FOLDS
         x = table[COLUMNS].fillna(table[COLUMNS][~held_out].median()).assign(unknown=table["volume_mm3"].isna())
         x = (x - x[~held_out].mean()) / x[~held_out].std(ddof=0)
-        model = LogisticRegression().fit(x[~held_out], target[~held_out])
+        model = LogisticRegression(class_weight="balanced").fit(x[~held_out], target[~held_out])
         assert found[held_out].tolist() == pytest.approx(model.predict_proba(x[held_out])[:, 1].tolist(), abs=1e-4)
 
 
@@ -61,12 +61,12 @@ def test_a_subject_does_not_know_its_own_target_nor_its_folds_values(subject, se
 
 def test_noise_has_no_skill():
     areas = []
-    for seed in range(15):
+    for seed in range(60):
         table, _ = cohort(seed)
         target = np.random.default_rng([9, seed]).random(N) < 0.5
         areas.append(roc_auc_score(target, scores(table, target)))
-    # Just below .5: a fold with more positives leaves fewer to train on, which lowers its probabilities.
-    assert 0.38 < np.mean(areas) < 0.54
+    # It was .44 as long as a fold with more positives, which leaves fewer to train on, had lower answers for that.
+    assert np.mean(areas) == pytest.approx(0.5, abs=0.03)
 
 
 def test_what_the_network_adds_is_seen():

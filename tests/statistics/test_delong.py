@@ -58,3 +58,19 @@ def test_p_is_uniform_where_there_is_no_difference():
     generator = np.random.default_rng(3)
     p = [compare_auc(TARGET, *(TARGET + generator.normal(0, 1, (2, 45)))).p for _ in range(400)]
     assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.03)
+
+
+def test_few_subjects_of_a_class_are_no_proof():
+    """The normal approximation gave p = 3e-26 for eight subjects, and p < .001 in 1 % of nothing."""
+    target = np.repeat([True, False], 4)
+    assert compare_auc(target, np.array([7, 5, 6, 4, 3, 1, 0, 2]), np.array([1, 4, 2, 0, 6, 5, 7, 3])).p > 0.005
+    generator = np.random.default_rng(4)
+    target = np.repeat([True, False], [4, 20])
+    p = np.array([compare_auc(target, *(target + generator.normal(0, 1, (2, 24)))).p for _ in range(60)])
+    assert (p < 0.001).sum() == 0 and np.mean(p < 0.05) < 0.15
+
+
+def test_few_subjects_all_ways():
+    """Two of each class: sixteen ways to exchange, one of which, and its mirror image, is as extreme."""
+    target = np.array([True, True, False, False])
+    assert compare_auc(target, np.array([4, 3, 2, 1]), np.array([2, 1, 4, 3.5])).p == pytest.approx(2 / 16)

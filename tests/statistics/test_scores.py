@@ -47,3 +47,8 @@ def test_calibration_error_of_a_constructed_table():
     assert table["n"].tolist() == [10, 30]
     assert table["frequency"].tolist() == pytest.approx([0.4, 0.9])
     assert ((table["low"] < table["frequency"]) & (table["frequency"] < table["high"])).all()
+
+
+def test_r2_of_one_subject_or_a_constant_is_not_known():
+    assert np.isnan(scores.r2(np.array([3.0]), np.array([2.0])))
+    assert np.isnan(scores.r2(np.array([3.0, 3.0]), np.array([2.0, 3.0])))
