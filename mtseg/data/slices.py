@@ -101,11 +101,14 @@ def _structures(path: str | None, values: Sequence[int]) -> tuple[np.ndarray, np
 
 
 def _head(path: str | None) -> tuple[np.ndarray, np.ndarray] | None:
-    """Where the head is in an image, and its affine; None for a folder with a DICOM series."""
+    """Where the head is in an image, and its affine; None for a folder with a DICOM series, or one value only."""
     if path is None or Path(path).is_dir():
         return None
     voxels, affine = _read(path)
-    return voxels > threshold_otsu(voxels), affine
+    finite = np.isfinite(voxels)  # some programs write NaN outside of the head
+    if not finite.any() or np.ptp(voxels[finite]) == 0:
+        return None
+    return finite & (voxels > threshold_otsu(voxels[finite])), affine
 
 
 def _read(path: str) -> tuple[np.ndarray, np.ndarray]:

@@ -110,6 +110,21 @@ def test_maps_and_table(study):
     assert facts["fmri"]["seeds"]["near"] == {"centre_mm": [0, 0, 0], "radius_mm": 5}
 
 
+def test_a_run_too_short_for_a_band_pass(study):
+    """The filter's own words were taken for a file that cannot be read."""
+    save(study / "a/rest.nii.gz", phantom(0)[..., :33])
+    with pytest.raises(ProblemsError, match=r"a: .*bold has 33 volumes, a band-pass needs more than 33\. Leave out"):
+        write_fmri_maps(
+            study / "table.csv", column="bold", maps=["reho"], out=study.parent / "maps", brain_mask="brain",
+            band_pass_hz=(0.03, 0.1),
+        )  # fmt: skip
+    save(study / "a/rest.nii.gz", phantom(0)[..., :34])
+    write_fmri_maps(
+        study / "table.csv", column="bold", maps=["reho"], out=study.parent / "maps", brain_mask="brain",
+        band_pass_hz=(0.03, 0.1),
+    )  # fmt: skip
+
+
 def test_all_problems_in_one_list_before_computing(study):
     save(study / "d.nii.gz", phantom(3)[..., 0])
     save(study / "e.nii.gz", phantom(4), tr=0)

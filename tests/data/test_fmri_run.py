@@ -131,6 +131,8 @@ def test_masks_that_cannot_be(tmp_path):
         nib.save(nib.Nifti1Image(mask.astype(np.uint8), affine), tmp_path / f"{name}.nii.gz")
         with pytest.raises(ProblemsError, match=f"{name}.nii.gz: {says}"):
             read_run(path, mask=tmp_path / f"{name}.nii.gz")
+    nib.save(nib.Nifti1Image(brain[..., None].astype(np.uint8), AFFINE), tmp_path / "long.nii.gz")
+    read_run(path, mask=tmp_path / "long.nii.gz")  # with an axis of one
 
 
 @pytest.mark.parametrize("level", [0, 7])

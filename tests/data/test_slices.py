@@ -108,6 +108,16 @@ def test_the_first_sequence_there_is_sets_the_grid(tmp_path):
         assert choose_slices(cohort, plane="axial", rule="middle").table["slice_axial"].tolist() == [expected]
 
 
+def test_nan_round_a_head_and_no_head_at_all(tmp_path):
+    cohort = cohort_of(tmp_path, ann=(None, {}), bob=(None, {}))
+    voxels = nib.load(tmp_path / "ann.nii").get_fdata(dtype=np.float32).copy()
+    voxels[voxels < 5] = np.nan
+    save(tmp_path / "ann.nii", voxels)
+    save(tmp_path / "bob.nii", np.full(SIZE, 3, np.float32))
+    found = choose_slices(cohort, plane="axial", rule="middle").table["slice_axial"]
+    assert found[0] == 6 and found.isna().tolist() == [False, True]
+
+
 def test_no_head_is_looked_for_in_a_dicom_series(tmp_path):
     (tmp_path / "series").mkdir()
     meta = FileMetaDataset()

@@ -19,9 +19,10 @@ from mtseg.errors import InputError
 from mtseg.experiment import run_experiment
 from mtseg.experiment.choice import _merit, _scores
 from mtseg.experiment.jobs import Job, run_job
+from mtseg.experiment.results import _calibrated
 from mtseg.experiment.variants import Choice, Variant
 from mtseg.files import alone_in, read_table
-from mtseg.tasks import Structures
+from mtseg.tasks import Head, Kind, Structures
 
 TINY = {
     "network_def": {
@@ -298,6 +299,24 @@ def test_a_failed_inner_run_is_reported(write_spec, tmp_path, monkeypatch):
     runs = read_table(tmp_path / "out" / "runs.tsv")
     assert {*runs.loc[runs["variant"] == "tuned", "folds"]} == {"0+1", "0+2"}
     assert "tuned" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_fold_is_calibrated_by_the_others():
+    """By itself it would get another temperature: one network is mostly right and unsure, the other often wrong and sure."""
+    sure = np.array([0.99, 0.01] * 20)
+    cases = pd.DataFrame({"participant_id": [f"s{k}" for k in range(80)], "fold": np.repeat([0, 1], 40)})
+    said, other = np.where(sure > 0.5, ("y",), ("x",)), np.where(sure > 0.5, ("x",), ("y",))
+    often, seldom = (np.arange(40) % n == 0 for n in (5, 20))
+    cases["o_target"] = [*np.where(seldom, other, said), *np.where(often, other, said)]
+    cases["o_prob_y"] = [*np.where(sure > 0.5, 0.6, 0.4), *sure]
+    cases["o_prob_x"] = 1 - cases["o_prob_y"]
+    cases["o_predicted"] = np.where(cases["o_prob_y"] > 0.5, "y", "x")
+    ((_, (target, before, after)),) = _calibrated("joint", cases, [Head("o", Kind.CLASSES, ("x", "y"))])
+    first, second = (
+        np.abs(after[part] - 0.5).mean() - np.abs(before[part] - 0.5).mean() for part in np.split(np.arange(80), 2)
+    )
+    assert first < 0 < second  # fold 0 as the sure ones that err need it, fold 1 as the unsure ones that do not
+    assert (target == cases["o_target"].eq("y")).all()
 
 
 def test_options_are_compared_on_the_same_subjects(monkeypatch):

@@ -9,7 +9,7 @@ import numpy as np
 from mtseg.data.checks.header import SERIES
 from mtseg.data.checks.scan import UNREADABLE, Scan
 from mtseg.data.fmri.alff import band_bins
-from mtseg.data.fmri.cleaning import read_confounds
+from mtseg.data.fmri.cleaning import FILTERED, read_confounds
 from mtseg.data.fmri.connectivity import Region, seed_voxels
 from mtseg.data.fmri.maps import AMPLITUDES, MapRecipe
 from mtseg.data.fmri.mask import read_brain_mask
@@ -67,6 +67,9 @@ def _check_run(
             if band and (name == "band-pass" or any(one in AMPLITUDES for one in recipe.maps)):
                 with noting(problems, bold):
                     band_bins(volumes, tr_s=tr_s, band_hz=band)
+    if recipe.band_pass_hz and volumes <= FILTERED:
+        what = f"has {volumes} volumes, a band-pass needs more than {FILTERED}"
+        problems.append(bold.problem(what, "Leave out --band-pass, or this run"))
     mask = np.ones(image.shape[:3], bool)  # if it is still to be computed
     if run.brain_mask:
         before = len(problems)

@@ -10,6 +10,9 @@ from nilearn.signal import clean
 from mtseg.data.fmri.chunks import voxel_chunks
 from mtseg.errors import Problem, ProblemsError
 
+FILTERED = 33
+"""Volumes beside which a band-pass needs one more: its filter of order 5 is padded by three times its coefficients."""
+
 
 def clean_in_place(
     series: np.ndarray,

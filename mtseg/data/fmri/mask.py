@@ -24,7 +24,7 @@ def read_brain_mask(path: str, *, like: nib.Nifti1Image) -> np.ndarray:
         ProblemsError: It is not 3D, lies on another grid, or is empty.
         OSError, EOFError, zlib.error, ImageFileError: It cannot be read.
     """
-    image = nib.load(path)
+    image = nib.squeeze_image(nib.load(path))  # some programs write a fourth axis of one
     if image.shape != like.shape[:3]:
         sizes = " instead of ".join("×".join(map(str, shape)) for shape in (image.shape, like.shape[:3]))
         raise refusal(path, f"the brain mask has {sizes} voxels", "Resample it to the run (nearest neighbour)")
