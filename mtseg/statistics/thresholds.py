@@ -79,13 +79,11 @@ def curve(probabilities: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, np.
     [0.8, 1.0, 0.67, 50.0, 0.0, -50.0]
     """
     winner, largest = probabilities.argmax(axis=0), probabilities.max(axis=0)
-    # A hair more, so that .3 in single precision reaches the threshold .3.
-    step = np.floor(largest * 100 + 1e-4).astype(int)
     size, overlap, reference = [], [], []
     for k, mask in enumerate(masks):
         own = winner == k
-        size.append(_at_least(step[own]))
-        overlap.append(_at_least(step[own & mask]))
+        size.append(count_at_least(largest[own]))
+        overlap.append(count_at_least(largest[own & mask]))
         reference.append(np.count_nonzero(mask))
     predicted, common, true = np.array(size), np.array(overlap), np.array(reference)[:, None]
     dice = (2 * common / (predicted + true)).mean(axis=0)
@@ -125,6 +123,8 @@ def scores_at(curves: Curves, chosen: np.ndarray) -> Scores:
     return Scores(mean(dice), mean(error), mean(np.abs(error)))
 
 
-def _at_least(step: np.ndarray) -> np.ndarray:
-    """How many reach each threshold."""
-    return np.bincount(step, minlength=101)[::-1].cumsum()[::-1][1:100]
+def count_at_least(probabilities: np.ndarray) -> np.ndarray:
+    """How many probabilities, of any shape, reach each of `THRESHOLDS`."""
+    # A hair more, so that .3 in single precision reaches the threshold .3.
+    step = np.clip(np.floor(probabilities * 100 + 1e-4), 0, 100).astype(int)
+    return np.bincount(step.ravel(), minlength=101)[::-1].cumsum()[::-1][1:100]

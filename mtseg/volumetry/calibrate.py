@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from nibabel.affines import voxel_sizes
 
 from mtseg.data import Cohort, read_cohort
 from mtseg.data.checks.scan import UNREADABLE
@@ -20,6 +22,7 @@ from mtseg.keys import MASK_ROUNDING, Column
 from mtseg.report.text import spell, spell_interval
 from mtseg.statistics.bootstrap import Estimate
 from mtseg.statistics.thresholds import HALF, THRESHOLDS, Aim, Curves, Scores, cross_validated, curve, scores_at
+from mtseg.volumetry.scans.run import TOTAL_AT_THRESHOLDS
 
 PROBABILITY = "probability"
 """Column of probability images: 4D, a volume per structure, or 3D."""
@@ -35,6 +38,7 @@ class Profile:
         name: Of the profile.
         threshold: Probability from which a voxel belongs to a structure.
         aim: "dice" or "volume".
+        volumes: What is compared with the drawn masks: "recommended", `total_mm3` of `mtseg volumes`, or "voxels".
         n: Cases that it was chosen by.
         folds: Of the cross-validation.
         cross_validated: Scores of each case at a threshold that the other cases chose.
@@ -46,6 +50,7 @@ class Profile:
     name: str
     threshold: float
     aim: str
+    volumes: str
     n: int
     folds: int
     cross_validated: Scores
@@ -58,7 +63,7 @@ class Profile:
         lines = [
             f"threshold {self.threshold:.2f} for {self.aim}, by {self.n} cases; {self.folds} folds chose {low:.2f} to "
             f"{high:.2f}",
-            f"{'':24}{'at .5':30}chosen, cross-validated",
+            f"{self.volumes + ' volumes':24}{'at .5':30}chosen, cross-validated",
         ]
         for field, words in (
             ("dice", "Dice"),
@@ -81,7 +86,8 @@ def calibrate_threshold(
     """Choose a threshold and write the profile, which `mtseg volumes habenula --profile` reads.
 
     Args:
-        table: Columns participant_id, probability and mask; paths are relative to its folder.
+        table: Columns participant_id, probability and mask; paths are relative to its folder. If `mtseg volumes` wrote
+            all probabilities and its `_volumes.json` lie beside them, volumes are the recommended ones, else voxels'.
         out: JSON file.
         aim: "dice" or "volume".
         labels: Mask value of each structure, in the order of the probability image; by default 1, 2, ..., and for a 3D
@@ -100,12 +106,13 @@ def calibrate_threshold(
         raise InputError(f"{table}: there is no column '{Column.MASK}'. Add the masks that were drawn by hand")
     if n < max(FEWEST, folds or 0):
         raise InputError(f"{table}: {n} cases are too few. At least {max(FEWEST, folds or 0)} are needed")
-    curves = _curves(cohort, labels)
+    curves, volumes = _curves(cohort, labels)
     chosen = cross_validated(curves, Aim(aim), folds=folds)
     profile = Profile(
         name=Path(out).stem,
         threshold=float(THRESHOLDS[curves.best(np.arange(n), Aim(aim))]),
         aim=aim,
+        volumes=volumes,
         n=n,
         folds=folds or n,
         cross_validated=scores_at(curves, chosen),
@@ -124,9 +131,9 @@ def calibrate_threshold(
     return profile
 
 
-def _curves(cohort: Cohort, labels: Sequence[int]) -> Curves:
-    """Read one case after the other; only its curve is kept."""
-    curves, problems, counted = [], list[Problem](), set[int]()
+def _curves(cohort: Cohort, labels: Sequence[int]) -> tuple[Curves, str]:
+    """Read one case after the other; only its curve is kept. Also say what volumes are."""
+    curves, measured, problems, counted = [], list[np.ndarray | None](), list[Problem](), set[int]()
     for row in cohort.table.to_dict("records"):
         subject = str(row[Column.SUBJECT])
         if empty := [name for name in (PROBABILITY, Column.MASK.value) if not isinstance(row[name], str)]:
@@ -148,12 +155,27 @@ def _curves(cohort: Cohort, labels: Sequence[int]) -> Curves:
         if found is not None:
             counted.add(len(found[0]))
             curves.append(curve(*found))
+            at_thresholds, drawn = _measured(files[PROBABILITY]), found[1].sum() * voxel_sizes(mask.affine).prod()
+            measured.append(None if at_thresholds is None else 100 * (at_thresholds / drawn - 1))
     if len(counted) > 1:
         sizes = " and ".join(map(str, sorted(counted)))
         problems.append(Problem("", PROBABILITY, f"images have {sizes} structures", "Use images of one network"))
     if problems:
         raise ProblemsError(problems)
-    return Curves(np.array([dice for dice, _ in curves]), np.array([error for _, error in curves]))
+    recommended = [error for error in measured if error is not None]
+    whole = len(recommended) == len(curves)
+    errors = recommended if whole else [error for _, error in curves]
+    return Curves(np.array([dice for dice, _ in curves]), np.array(errors)), "recommended" if whole else "voxels"
+
+
+def _measured(probability: str) -> np.ndarray | None:
+    """Recommended volumes at all thresholds, mm³, that were written beside a probability image."""
+    named = re.fullmatch(r"(.+_)space-orig_(label-.+)_probseg\.nii\.gz", Path(probability).name)
+    beside = Path(probability).with_name(f"{named[1]}{named[2]}_volumes.json") if named else None
+    if beside is None or not beside.is_file():
+        return None
+    at_thresholds = json.loads(beside.read_text()).get(TOTAL_AT_THRESHOLDS)
+    return None if at_thresholds is None else np.array(at_thresholds)
 
 
 def _load(file: str) -> nib.Nifti1Image | None:

@@ -302,7 +302,7 @@ def test_a_failed_inner_run_is_reported(write_spec, tmp_path, monkeypatch):
 
 
 def test_a_fold_is_calibrated_by_the_others():
-    """By itself it would get another temperature: one network is mostly right and unsure, the other often wrong and sure."""
+    """By itself it would get another temperature: one network is mostly right and unsure, the other wrong and sure."""
     sure = np.array([0.99, 0.01] * 20)
     cases = pd.DataFrame({"participant_id": [f"s{k}" for k in range(80)], "fold": np.repeat([0, 1], 40)})
     said, other = np.where(sure > 0.5, ("y",), ("x",)), np.where(sure > 0.5, ("x",), ("y",))

@@ -9,6 +9,7 @@ from scipy import stats
 from scipy.ndimage import zoom
 from skimage.measure import label
 
+from mtseg.statistics.thresholds import THRESHOLDS, count_at_least
 from mtseg.volumetry.scans.segment import Found
 from mtseg.volumetry.scans.structures import SIDES, Structure
 
@@ -97,6 +98,16 @@ def volumes(
     return row
 
 
+def total_at_thresholds(found: dict[str, Found]) -> np.ndarray:
+    """Recommended volume of both sides together, mm³, at each of `mtseg.statistics.thresholds.THRESHOLDS`."""
+    total = np.zeros(len(THRESHOLDS))
+    for side in found.values():
+        whole = probabilities_of(side).sum(axis=0)
+        if (whole >= THRESHOLDS[0]).any():
+            total += count_at_least(_fine(whole, THRESHOLDS[0])) * side.voxel_mm3 / FINE**3
+    return total
+
+
 def _with_total(sides: Iterable[float]) -> list[float]:
     left, right = map(float, sides)
     return [left, right, left + right]
@@ -106,9 +117,13 @@ def _within(probabilities: np.ndarray, found: Found, threshold: float) -> float:
     """Volume within the surface, mm³."""
     if not (probabilities >= threshold).any():
         return 0.0
+    return float(np.count_nonzero(_fine(probabilities, threshold) >= threshold)) * found.voxel_mm3 / FINE**3
+
+
+def _fine(probabilities: np.ndarray, threshold: float) -> np.ndarray:
+    """What surrounds the surface of a threshold, `FINE` times as fine."""
     box = tuple(slice(max(0, axis.min() - 2), axis.max() + 3) for axis in np.nonzero(probabilities >= threshold / 2))
-    fine = zoom(probabilities[box], FINE, order=3, grid_mode=True, mode="nearest")
-    return float(np.count_nonzero(fine >= threshold)) * found.voxel_mm3 / FINE**3
+    return zoom(probabilities[box], FINE, order=3, grid_mode=True, mode="nearest")
 
 
 def _largest_piece(probabilities: np.ndarray) -> np.ndarray:

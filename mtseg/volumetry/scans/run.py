@@ -24,13 +24,15 @@ from mtseg.provenance import write_run
 from mtseg.volumetry.scans.flags import MISSING, Flag, flags_of
 from mtseg.volumetry.scans.inputs import Source, read_scan, sources_of
 from mtseg.volumetry.scans.locate import locate
-from mtseg.volumetry.scans.measure import native_masks, volumes
+from mtseg.volumetry.scans.measure import native_masks, total_at_thresholds, volumes
 from mtseg.volumetry.scans.networks import segmenter
 from mtseg.volumetry.scans.picture import draw
 from mtseg.volumetry.scans.segment import segment
 from mtseg.volumetry.scans.structures import SIDES, Structure
 
 THRESHOLD = 0.5
+TOTAL_AT_THRESHOLDS = "total_mm3_at_thresholds"
+"""What `mtseg volumes calibrate` reads of a scan: see `mtseg.volumetry.scans.measure.total_at_thresholds`."""
 _SIGNIFICANT = 5
 
 logger = logging.getLogger("mtseg")
@@ -153,7 +155,7 @@ def measure(task: Task) -> dict[str, Any]:
     """Measure one scan and write its files; an error becomes a row with the reason."""
     began = time.monotonic()
     try:
-        row = _measure(task)
+        row, at_thresholds = _measure(task)
     except InputError as error:
         return _failed(task, str(error))
     except Exception:  # whatever this scan broke, the others go on
@@ -162,12 +164,12 @@ def measure(task: Task) -> dict[str, Any]:
     row["seconds"] = round(time.monotonic() - began, 2)
     with replacing(task.row_file) as temporary:
         facts: dict[str, Any] = {"made_with": task.made_with, "source": task.source.state}
-        facts |= {"caution": task.structure.caution, "row": row}
+        facts |= {"caution": task.structure.caution, "row": row, TOTAL_AT_THRESHOLDS: at_thresholds}
         temporary.write_text(json.dumps(facts, indent=2) + "\n")
     return row
 
 
-def _measure(task: Task) -> dict[str, Any]:
+def _measure(task: Task) -> tuple[dict[str, Any], list[float]]:
     structure, threshold = task.structure, task.threshold
     t1 = read_scan(task.source)
     located = locate(t1)
@@ -199,7 +201,7 @@ def _measure(task: Task) -> dict[str, Any]:
     title = f"{task.source.name}: {_spell(row)}"
     suffix = f" [{', '.join(flags)}]" if flags else ""
     draw(task.file("qc.png"), found=found, structure=structure, t1=t1, threshold=threshold, title=title + suffix)
-    return row
+    return row, total_at_thresholds(found).round(3).tolist()
 
 
 def _begin(task: Task) -> dict[str, Any]:

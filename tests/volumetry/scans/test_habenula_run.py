@@ -4,10 +4,12 @@ import json
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 
 from mtseg.errors import InputError
 from mtseg.files import read_table
+from mtseg.volumetry.calibrate import calibrate_threshold
 from mtseg.volumetry.scans import HABENULA, measure_structure, run
 
 
@@ -141,3 +143,33 @@ def test_a_side_that_is_not_found_is_no_zero(study, monkeypatch, make_found):
     row = read_table(out / "habenula.tsv").loc[0]
     assert row["flags"] == "right_missing" and row["left_mm3"] > 10
     assert row[["right_mm3", "right_mm3_hard", "total_mm3", "total_to_icv", "asymmetry"]].isna().all()
+
+
+def test_a_profile_makes_the_recommended_volume_right(study, monkeypatch, make_found, tmp_path):
+    """It made right what is counted in voxels, and the recommended volume a third too large."""
+    folder, out, _ = study
+    rng = np.random.default_rng(0)
+    voxels = rng.random((41, 41, 41), np.float32)
+    rows, drawn = [], []
+    for k in range(4):
+        for kind in ("t1", "mask"):
+            (folder / kind).mkdir(exist_ok=True)
+        blank = nib.load(folder / "sub-01" / "anat" / "sub-01_T1w.nii.gz").affine
+        nib.save(nib.Nifti1Image(voxels, blank), folder / "t1" / f"k{k}.nii.gz")
+        radii = (1.5 + 0.05 * k, 1.6)
+        mask, _ = run.native_masks(make_found(radii), nib.Nifti1Image(voxels, blank), threshold=0.5)
+        nib.save(nib.Nifti1Image(mask, blank), folder / "mask" / f"k{k}.nii.gz")
+        drawn.append(np.count_nonzero(mask))
+        rows.append((f"k{k}", f"{out}/sub-k{k}/anat/sub-k{k}_space-orig_label-habenula_probseg.nii.gz",
+                     str(folder / "mask" / f"k{k}.nii.gz")))  # fmt: skip
+    bold = iter(2 * [make_found((1.8 + 0.05 * k, 1.9)) for k in range(4)])  # each is seen twice
+    monkeypatch.setattr(run, "segment", lambda *_: next(bold))
+    scans = [folder / "t1" / f"k{k}.nii.gz" for k in range(4)]
+    before = measure_structure(HABENULA, scans, out=out)
+    pd.DataFrame(rows, columns=["participant_id", "probability", "mask"]).to_csv(tmp_path / "cases.tsv", sep="\t")
+    profile = calibrate_threshold(tmp_path / "cases.tsv", out=tmp_path / "profile.json", aim="volume")
+    assert profile.volumes == "recommended"
+    after = measure_structure(HABENULA, scans, out=out, profile=tmp_path / "profile.json")
+    assert (before["total_mm3"] / drawn).mean() > 1.3
+    assert (after["total_mm3"] / drawn).mean() == pytest.approx(1, abs=0.03)
+    assert profile.cross_validated.volume_bias_percent.value == pytest.approx(0, abs=5)
