@@ -3,14 +3,14 @@
 import json
 import logging
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 from pandas.api.types import is_numeric_dtype
 
-from mtseg.data import Cohort
-from mtseg.errors import Problem, ProblemsError
+from mtseg.data import Cohort, read_cohort
+from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.files import read_table, write_table
 from mtseg.keys import MASK_ENTROPY, Column, File, Key
 from mtseg.metrics import case_table
@@ -98,7 +98,8 @@ def write_evaluation(
     write_table(simple, folder / File.SIMPLE_SCORES)
     write_table(selective, folder / File.SELECTIVE)
     run = json.loads((folder / File.RUN).read_text())
-    notes = [note for note in (_note_of_training(run),) if note]
+    images = {path for record in records for path in record[Key.IMAGE] if path}
+    notes = [note for note in (_note_of_training(run, images),) if note]
     for note in notes:
         logger.warning(note)
     write_report(
@@ -120,14 +121,27 @@ def write_evaluation(
     return folder / File.REPORT
 
 
-def _note_of_training(run: Mapping[str, Any]) -> str | None:
-    """Say so if weights were trained on these very subjects: on their table, with another or no fold held out."""
-    weights, held_out = run.get("weights", []), run.get("fold")
+def _note_of_training(run: Mapping[str, Any], images: Set[str]) -> str | None:
+    """Say so if weights were trained on subjects of these images."""
+    weights = run.get("weights", [])
     files = [Path(path).parent.parent / File.RUN for path in ([weights] if isinstance(weights, str) else weights)]
     trainings = [json.loads(file.read_text()) for file in files if file.is_file()]
-    knowing = [training for training in trainings if "data" in training and training["data"] == run["data"]]
-    folds = [str(training["fold"]) for training in knowing if not training["fold"] == held_out is not None]
+    folds = [str(training["fold"]) for training in trainings if _knows(training, run, images)]
     if not folds:
         return None
     which = ("this network", "it") if len(files) == 1 else (f"{len(folds)} of these {len(files)} networks", "them")
     return f"These subjects trained {which[0]} (fold held out: {', '.join(folds)}): the scores flatter {which[1]}."
+
+
+def _knows(training: Mapping[str, Any], run: Mapping[str, Any], images: Set[str]) -> bool:
+    """Whether a training saw some of these images: by its table, or if that is gone, by both having the same cells."""
+    if "fold" not in training:  # of something else
+        return False
+    try:
+        cohort = read_cohort(training["cohort"])
+    except InputError:
+        return training["data"] == run["data"] and not training["fold"] == run["fold"] is not None
+    rows = cohort.table
+    if training["fold"] is not None and Column.FOLD in rows:
+        rows = rows[rows[Column.FOLD] != training["fold"]]
+    return not images.isdisjoint(rows[[*cohort.sequences]].to_numpy().ravel())

@@ -193,6 +193,14 @@ def evaluated(runs, tiny, tmp_path_factory) -> tuple[Path, str]:
     return out, "\n".join(said)
 
 
+def test_another_table_of_the_same_subjects_flatters_too(runs, tiny, tmp_path):
+    """One more column, and nothing was said."""
+    table = tiny.with_cells("more.tsv", {("p0", "age"): 40})
+    for fold, warned in ((0, True), (1, False)):  # the second network held out fold 1
+        page = evaluate(str(runs[1]), cohort=table, fold=fold, out=tmp_path / str(fold))
+        assert ("These subjects trained this network" in page.read_text()) == warned
+
+
 def test_an_evaluation_of_both(evaluated, together, runs):
     out, said = evaluated
     assert "These subjects trained 1 of these 2 networks (fold held out: 1): the scores flatter them." in said
