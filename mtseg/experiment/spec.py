@@ -109,7 +109,7 @@ def read_spec(path: str | PathLike) -> Spec:
             problems.append(Problem("", f"variants: {name}", str(error), "Correct it"))
     problems += _wrong_names(given, cohort, known)
     if len(variants) == len(given["variants"]):  # else the tasks are not known
-        problems += _wrong_variants(given, variants, bundle, known)
+        problems += _wrong_variants(given, variants, bundle, cohort, known)
         problems += _wrong_persons(given.get("average_by"), cohort, tasks_of_variants(variants, bundle)[1])
     if problems:
         raise ProblemsError([_in(path, problem) for problem in problems])
@@ -226,7 +226,7 @@ def _wrong_persons(by: str | None, cohort: Cohort, heads: Sequence[Head]) -> Ite
 
 
 def _wrong_variants(
-    given: Mapping[str, Any], variants: Sequence[Variant], bundle: dict[str, Any], known: Sequence[int]
+    given: Mapping[str, Any], variants: Sequence[Variant], bundle: dict[str, Any], cohort: Cohort, known: Sequence[int]
 ) -> Iterator[Problem]:
     """What each variant allows by itself, but not the experiment."""
     structures, heads, unlike = tasks_of_variants(variants, bundle)
@@ -238,7 +238,10 @@ def _wrong_variants(
         if variant.choice and len(known) == 2:
             remedy = "Divide the table into three at least: one is scored, one chooses, the others train"
             yield Problem("", f"variants: {variant.name}", "choose: the table has two folds only", remedy)
-        if variant.name in given.get("subsets", []) and (why := why_no_subsets(variant, bundle)):
+        scored = given.get("folds", known)
+        if variant.name in given.get("subsets", []) and (
+            why := why_no_subsets(variant, bundle, cohort.table, folds=scored)
+        ):
             remedy = "Name those that a subject may lack in optional_sequences, or leave it out of subsets"
             yield Problem("", "subsets", f"'{variant.name}' {why}", remedy)
     metrics = list(dict.fromkeys(metric for _, metric in measured(structures=Structures(structures), heads=heads)))

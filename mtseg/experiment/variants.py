@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from mtseg.bundle.changes import change_training
@@ -15,6 +16,7 @@ from mtseg.bundle.config import parse_settings
 from mtseg.data import Cohort
 from mtseg.engine import check_settings
 from mtseg.errors import InputError
+from mtseg.keys import Column
 from mtseg.statistics.measures import measured
 from mtseg.tasks import Head, Structures, heads_from
 
@@ -148,12 +150,16 @@ def repeated_folders(variants: Sequence[Variant]) -> list[str]:
     return [folder for folder, count in counts.items() if count > 1]
 
 
-def why_no_subsets(variant: Variant, bundle: dict[str, Any]) -> str:
-    """Say why a variant cannot be evaluated with fewer sequences; "" if it can."""
+def why_no_subsets(variant: Variant, bundle: dict[str, Any], table: pd.DataFrame, *, folds: Sequence[int]) -> str:
+    """Say why a variant cannot be evaluated with fewer sequences in these folds of a table; "" if it can."""
     inputs = [(config["sequences"], config["optional_sequences"]) for config in variant.configurations(bundle)]
     if any(len(sequences) < 2 or not optional for sequences, optional in inputs):
         return "needs all of its sequences"
-    return "has options with different sequences" if any(other != inputs[0] for other in inputs) else ""
+    if any(other != inputs[0] for other in inputs):
+        return "has options with different sequences"
+    complete = table.reindex(columns=[*inputs[0][0], Column.FOLD]).dropna()[Column.FOLD]
+    lacking = [str(fold) for fold in folds if not complete.eq(fold).any()]
+    return f"would compare subsets on nobody in fold {', '.join(lacking)}: no subject has all sequences" * bool(lacking)
 
 
 def _are_options(options: Any) -> bool:

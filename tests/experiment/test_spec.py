@@ -56,6 +56,16 @@ def test_weights_go_with_the_heads_that_they_are_of(spec_of):
     assert config["loss_weights"] == {"seg": 2, "stage": 0.00005}  # a number, also so small a one
 
 
+def test_subsets_of_a_fold_in_which_nobody_has_all_sequences(spec_of, tiny):
+    """Its runs were trained, evaluated and called failed."""
+    holes = {(subject, "adc"): None for subject in ("p0", "p1", "p4", "p5")}
+    table = str(tiny.with_cells("no_adc.tsv", holes))
+    asked = {"cohort": table, "subsets": ["joint"], "settings": {"optional_sequences": ["adc"]}}
+    with pytest.raises(InputError, match="subsets: 'joint' would compare subsets on nobody in fold 0"):
+        read_spec(spec_of(**asked))
+    assert read_spec(spec_of(**asked, folds=[1])).subsets == ("joint",)
+
+
 def test_tasks_are_those_of_all_variants(spec_of):
     spec = read_spec(spec_of(variants={"a": {"heads": {}}, "b": {"structures": {}}}))
     assert spec.structures.names == ("lesion",) and len(spec.heads) == 1
