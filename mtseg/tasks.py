@@ -69,7 +69,8 @@ class Head:
             return np.full(width, np.nan, dtype=np.float32)
         if self.kind is Kind.NUMBER:
             return np.array([(self._number(cell) - self.mean) / self.sd], dtype=np.float32)
-        given = [part.strip() for part in _name(cell).split(";")] if self.kind is Kind.LABELS else [_name(cell)]
+        name = self._spelt(cell)
+        given = [part.strip() for part in name.split(";")] if self.kind is Kind.LABELS else [name]
         nothing = {""} if self.kind is Kind.LABELS else set()
         unknown = [part for part in given if part not in {*self.classes, *nothing}]
         if unknown:
@@ -89,6 +90,14 @@ class Head:
         encoded = self.encode(cell)
         return tuple(map(int, np.flatnonzero(encoded) if self.kind is Kind.LABELS else encoded))
 
+    def _spelt(self, cell: Any) -> str:
+        """Spell a cell as its class: of a column of numbers 1.1 is the class "1.10", and 0 the class "0.0"."""
+        name = _name(cell)
+        if name in self.classes or isinstance(cell, str):
+            return name
+        alike = [one for one in self.classes if _as_float(one) == float(cell)]
+        return alike[0] if len(alike) == 1 else name
+
     def _number(self, cell: Any) -> float:
         try:
             number = float(cell)
@@ -97,6 +106,13 @@ class Head:
         if not math.isfinite(number):
             raise InputError(f"{self.name}: '{cell}' is not a number")
         return number
+
+
+def _as_float(name: str) -> float:
+    try:
+        return float(name)
+    except ValueError:
+        return math.nan
 
 
 def _name(cell: Any) -> str:

@@ -16,6 +16,8 @@ AGE = Head("age", Kind.NUMBER, mean=40, sd=20)
         *((GRADE, cell, [1]) for cell in ("2", 2, 2.0, np.int64(2), np.float32(2))),
         (Head("sex", Kind.CLASSES, ("F", "M")), "F", [0]),
         (Head("died", Kind.CLASSES, ("0", "1")), np.True_, [1]),
+        (Head("scanner", Kind.CLASSES, ("1.10", "1.20")), 1.2, [1]),
+        (Head("died", Kind.CLASSES, ("0.0", "1.0")), np.int64(1), [1]),
         (FINDINGS, "bleed; shift", [1, 0, 1]),
         (FINDINGS, "oedema;", [0, 1, 0]),
         (FINDINGS, ";", [0, 0, 0]),
@@ -40,6 +42,7 @@ def test_missing_cells_are_nan(head, width, cell):
     [
         (GRADE, 3, "grade: '3' is none of 1, 2"),
         (GRADE, 1.5, "grade: '1.5' is none of 1, 2"),
+        (Head("grade", Kind.CLASSES, ("1.0", "1.00")), 1, "grade: '1' is none of 1.0, 1.00"),
         (GRADE, "", "grade: '' is none of 1, 2"),
         (GRADE, float("inf"), "grade: 'inf' is none of 1, 2"),
         (FINDINGS, "bleed;tumour", "findings: 'tumour' is none of bleed, oedema, shift"),
