@@ -8,13 +8,12 @@ import numpy as np
 from scipy import stats
 
 from mtseg.statistics.bootstrap import SEED, Estimate
-from mtseg.statistics.scores import auc
 
 FEWEST = 10
 """Subjects of either class from which DeLong's normal approximation holds: of 4 it gave p < .001 nine times too often.
 """
 
-_EXCHANGES = 9_999
+_EXCHANGES, _AT_ONCE = 9_999, 1_000
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,12 @@ def compare_auc(target: np.ndarray, score_a: np.ndarray, score_b: np.ndarray) ->
 def _exchanging(target: np.ndarray, score_a: np.ndarray, score_b: np.ndarray) -> float:
     """Give p by all ways to exchange the ranks of the two scores within subjects, or by 9,999 random ones."""
 
+    def area(ranks: np.ndarray) -> np.ndarray:
+        """By pairs: with few of a class much faster than by ranking anew."""
+        return np.sign(ranks[..., target][..., :, None] - ranks[..., ~target][..., None, :]).mean(axis=(-2, -1)) / 2
+
     def difference(a: np.ndarray, b: np.ndarray, axis: int) -> np.ndarray:
-        return auc(np.broadcast_to(target, a.shape), a) - auc(np.broadcast_to(target, b.shape), b)
+        return area(a) - area(b)
 
     found = stats.permutation_test(
         (stats.rankdata(score_a), stats.rankdata(score_b)),
@@ -81,6 +84,7 @@ def _exchanging(target: np.ndarray, score_a: np.ndarray, score_b: np.ndarray) ->
         permutation_type="samples",
         vectorized=True,
         n_resamples=_EXCHANGES,
+        batch=_AT_ONCE,
         rng=np.random.default_rng(SEED),
     )
     return float(found.pvalue)
