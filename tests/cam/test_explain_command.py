@@ -102,7 +102,7 @@ def test_an_ensemble_has_a_spread_and_layers_a_fourth_axis(tiny, trained, tmp_pa
         cohort=tiny.table,
         fold=1,
         out=tmp_path / "out",
-        weights=[weights, weights],
+        weights=[weights, shutil.copy(weights, tmp_path / "same.pt")],
         head="seg",
         layers=["decoder.levels.0", "encoder.levels.0"],
     )

@@ -31,7 +31,7 @@ def test_the_checks_change_nothing_and_can_be_repeated(tiny, trained, tmp_path):
 def test_a_second_explanation_replaces_the_first(tiny, trained, tmp_path):
     options = {"cohort": tiny.table, "fold": 1, "out": tmp_path / "out"}
     weights = trained / "models" / "model.pt"
-    out = explain(str(trained), **options, weights=[weights, weights], faithfulness=True)
+    out = explain(str(trained), **options, weights=[weights, shutil.copy(weights, tmp_path)], faithfulness=True)
     assert (out / "p2_cam_sd.nii.gz").exists()
     explain(str(trained), **options, head="seg")
     assert not (out / "p2_cam_sd.nii.gz").exists()

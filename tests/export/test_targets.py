@@ -1,5 +1,6 @@
 """What is refused before an export begins."""
 
+import shutil
 import sys
 
 import pytest
@@ -41,4 +42,9 @@ def test_what_must_be_installed_is_said(package, weights, tmp_path, monkeypatch)
 
 def test_an_export_holds_one_network(trained, tmp_path):
     with pytest.raises(InputError, match="2 were given, but an export holds one network"):
-        export(str(trained), to="onnx", out=tmp_path / "out", weights=[trained, trained / "models" / "model.pt"])
+        export(
+            str(trained),
+            to="onnx",
+            out=tmp_path / "out",
+            weights=[trained, shutil.copy(trained / "models/model.pt", tmp_path)],
+        )

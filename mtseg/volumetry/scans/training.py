@@ -106,7 +106,7 @@ def cut_crops(table: str | os.PathLike, *, out: str | os.PathLike) -> Path:
         try:
             rows.append(row | _cut(Path(row[COLUMN]), Path(row[Column.MASK]), out / subject))
         except InputError as error:
-            problems.append(Problem(subject, str(table), str(error), "Or take the row out of the table"))
+            problems.append(Problem(subject, "", str(error), "Or take the row out of the table"))
     if problems:
         raise ProblemsError(problems)
     write_run(out, command="volumes crops", cohort=str(cohort.path), data=cohort.fingerprint())
@@ -117,7 +117,10 @@ def cut_crops(table: str | os.PathLike, *, out: str | os.PathLike) -> Path:
 def _cut(t1_file: Path, mask_file: Path, stem: Path) -> dict[str, str]:
     """Write one crop and its mask, and give their paths."""
     t1, labels = (_read(file) for file in (t1_file, mask_file))
-    located = locate(t1)
+    try:
+        located = locate(t1)
+    except InputError as error:
+        raise InputError(f"{t1_file}: {error}") from None
     frame = Frame.around(located.place(CENTRE_MM), turn=located.turn, voxel_mm=CROP_MM, shape=CROP_SHAPE)
     values = np.unique(labels.get_fdata(dtype=np.float32).round())
     shares = np.stack([_share(labels, value, frame) for value in values])  # each value's share, not the nearest voxel
@@ -134,7 +137,7 @@ def _read(file: Path) -> nib.Nifti1Image:
     try:
         return read_scan(Source(file.name, file))
     except InputError as error:
-        raise InputError(f"{file} {error}") from None
+        raise InputError(f"{file}: {error}") from None
 
 
 def _share(labels: nib.Nifti1Image, value: float, frame: Frame) -> np.ndarray:

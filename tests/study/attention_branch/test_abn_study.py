@@ -32,7 +32,7 @@ def test_from_pictures_to_the_page(given, tmp_path, monkeypatch, plain_reports):
     monkeypatch.setattr(study, "FOLDS", 2)
     monkeypatch.setattr(study, "QUICK", {"epochs": 2, "val_interval": 2, "batch_size": 4})
     out = tmp_path / "out"
-    options = ("--quick", "--repeats", "1", "--shuffle-labels")
+    options = ("--quick", "--shuffle-labels")
     result = CliRunner().invoke(app, command(given, out, *options))
     assert result.exit_code == 0, result.output
     page = (out / "report.html").read_text()
@@ -68,7 +68,7 @@ def test_from_pictures_to_the_page(given, tmp_path, monkeypatch, plain_reports):
     assert CliRunner().invoke(app, command(given, out, *options)).exit_code == 0
     page = (out / "report.html").read_text()
     assert "Weight of the map in the usual loss" in page and "gamma0.1" in page
-    refused = CliRunner().invoke(app, command(given, out, "--quick", "--repeats", "1"))
+    refused = CliRunner().invoke(app, command(given, out, "--quick"))
     assert isinstance(refused.exception, InputError)
 
 

@@ -45,7 +45,7 @@ def test_from_a_template_to_the_page(phantom, pictures, tmp_path, monkeypatch):
     torch.save(get_model("googlenet", init_weights=False).state_dict(), weights)
     shutil.copytree(pictures.test.parent, out / "data")
     template = ("--template", str(phantom.template))
-    options = (*template, "--weights", f"googlenet={weights}")
+    options = (*template, "--weights", f"googlenet={weights}", "--repeats", "2")
     result = run(phantom, out, *options)
     assert result.exit_code == 0, result.output
     page = (out / "report.html").read_text()
@@ -59,7 +59,6 @@ def test_from_a_template_to_the_page(phantom, pictures, tmp_path, monkeypatch):
         "The regions are those that the simulation lowered",
         "Normal people and all patients are simulated",
         "AlexNet began with random numbers",
-        "One training each",
         "Chance 0.333",
         "12 test pictures of 6 people",
     ):
@@ -83,7 +82,7 @@ def test_from_a_template_to_the_page(phantom, pictures, tmp_path, monkeypatch):
     for name in ("mtseg.experiment.jobs.finish_training", "mtseg.study.runs.explain", f"{study.__name__}.evaluate"):
         monkeypatch.setattr(name, None)
     assert run(phantom, out, *options).exit_code == 0
-    changed = run(phantom, out, *template)
+    changed = run(phantom, out, *template, "--repeats", "2")
     assert isinstance(changed.exception, InputError)
     assert "was begun with another weights" in str(changed.exception)
 
@@ -180,7 +179,7 @@ def test_own_people(phantom, tmp_path, knowing):
     page = (out / "report.html").read_text()
     assert "simulated, of real normal people; those to test on are real" in page
     assert "Nobody knows where these patients" in page
-    assert "8 test pictures of 4 people" in page
+    assert "8 test pictures of 4 people" in page and "One training each" in page
     assert "always the most frequent class 0.750" in page
     assert set(read_table(out / "recall.tsv")["class"]) == {"AD", "NC"}
     for given, split in zip(knowing, ("published", "disjoint"), strict=True):
