@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,7 @@ def write_evaluation(
     write_table(selective, folder / File.SELECTIVE)
     run = json.loads((folder / File.RUN).read_text())
     images = {path for record in records for path in record[Key.IMAGE] if path}
-    notes = [note for note in (_note_of_training(run, images),) if note]
+    notes = [*_note_of_training(run, images)]
     for note in notes:
         logger.warning(note)
     write_report(
@@ -121,26 +121,25 @@ def write_evaluation(
     return folder / File.REPORT
 
 
-def _note_of_training(run: Mapping[str, Any], images: Set[str]) -> str | None:
+def _note_of_training(run: Mapping[str, Any], images: Set[str]) -> Iterator[str]:
     """Say so if weights were trained on subjects of these images."""
     weights = run.get("weights", [])
     files = [Path(path).parent.parent / File.RUN for path in ([weights] if isinstance(weights, str) else weights)]
     trainings = [json.loads(file.read_text()) for file in files if file.is_file()]
     folds = [str(training["fold"]) for training in trainings if _knows(training, run, images)]
-    if not folds:
-        return None
     which = ("this network", "it") if len(files) == 1 else (f"{len(folds)} of these {len(files)} networks", "them")
-    return f"These subjects trained {which[0]} (fold held out: {', '.join(folds)}): the scores flatter {which[1]}."
+    if folds:
+        yield f"These subjects trained {which[0]} (fold held out: {', '.join(folds)}): the scores flatter {which[1]}."
 
 
 def _knows(training: Mapping[str, Any], run: Mapping[str, Any], images: Set[str]) -> bool:
     """Whether a training saw some of these images: by its table, or if that is gone, by both having the same cells."""
-    if "fold" not in training:  # of something else
+    if training.get("command") != "train":  # of something else
         return False
     try:
         cohort = read_cohort(training["cohort"])
     except InputError:
-        return training["data"] == run["data"] and not training["fold"] == run["fold"] is not None
+        return training["data"] == run["data"] and not training["fold"] == run.get("fold") is not None
     rows = cohort.table
     if training["fold"] is not None and Column.FOLD in rows:
         rows = rows[rows[Column.FOLD] != training["fold"]]

@@ -48,7 +48,7 @@ def copy(study, name, other):
     shutil.copy(study.folder / name, study.folder / other)
 
 
-def dicom(study, *series):
+def dicom(study, *series, at_mm=()):
     folder = study.folder / "a" / "dicom"
     folder.mkdir()
     (folder / "notes.txt").write_text("no DICOM")
@@ -58,6 +58,8 @@ def dicom(study, *series):
         meta.MediaStorageSOPInstanceUID = generate_uid()
         slice_ = FileDataset(folder / f"{number}.dcm", {}, file_meta=meta, preamble=b"\0" * 128)
         slice_.SeriesInstanceUID = uid
+        if at_mm:
+            slice_.ImageOrientationPatient, slice_.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [0, 0, at_mm[number]]
         slice_.save_as(folder / f"{number}.dcm")
     study.cells("dwi", "a/dicom", "", "")
 
@@ -203,6 +205,14 @@ BAD_FILES = {
         ["a: a/dicom: dwi is a folder without DICOM files. Name the folder of the series, or a NIfTI file"],
     ),
     "one series in a folder": (lambda s: dicom(s, "1.2.3", "1.2.3"), []),
+    "slices in any order": (lambda s: dicom(s, *["1.2.3"] * 4, at_mm=(6, 3, 9, 0)), []),
+    "a slice is missing": (
+        lambda s: dicom(s, *["1.2.3"] * 4, at_mm=(12, 3, 6, 0)),
+        [
+            "a: a/dicom: dwi has slices 3 to 6 mm apart: some are missing, or of several images. Copy all slices of one"
+            " image again, or convert them with dcm2niix"
+        ],
+    ),
 }
 
 BAD_VOXELS = {

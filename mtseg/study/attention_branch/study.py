@@ -47,16 +47,13 @@ def run_attention_branch(
     """
     seeds = plan.seeds(full=REPEATS, quick=QUICK_REPEATS)
     weights = known_weights(architecture, weights)
-    paths = {name: str(value.absolute()) for name, value in vars(given).items() if isinstance(value, Path)}
-    settings = (
-        vars(given)
-        | paths
-        | {
-            "architecture": architecture,
-            "weights": weights,
-            "repeats": len(seeds),
-        }
-    )
+    settings = {
+        **vars(given),
+        **{name: str(value.absolute()) for name, value in vars(given).items() if isinstance(value, Path)},
+        "architecture": architecture,
+        "weights": weights,
+        "repeats": len(seeds),
+    }
     with study_folder(plan, settings) as folder:
         size = QUICK_SIZE if plan.quick else SIZE
         prepared = prepare_slices(given, out=folder / "data", size=size, folds=FOLDS)
