@@ -1,14 +1,24 @@
-"""Writing an array on the grid of the image that it was made from."""
+"""Reading an image as it is stored, and writing an array on the grid of the image that it was made from."""
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
+from monai.transforms import LoadImage
 from torch import Tensor
 
 from mtseg.files import replacing
+
+
+def read_image(path: str | os.PathLike) -> nib.spatialimages.SpatialImage:
+    """Open a file (NIfTI, .mgz), or read a folder with a DICOM series; voxels to world in RAS mm, as nibabel has it."""
+    if not Path(path).is_dir():
+        return nib.load(path)
+    voxels = LoadImage()(str(path))
+    return nib.Nifti1Image(voxels.numpy(force=True).squeeze(), voxels.affine.numpy(force=True))
 
 
 def native_affine(meta: Mapping[str, Any]) -> np.ndarray:
@@ -37,6 +47,9 @@ def save_like(array: np.ndarray, meta: Mapping[str, Any], path: str | os.PathLik
 
 
 def first_volume(image: nib.Nifti1Image) -> nib.Nifti1Image:
-    """The image without axes of one, and of several volumes the first."""
+    """The image without axes of one, and of several volumes the first; messages go on to name its file."""
     squeezed = nib.squeeze_image(image)
-    return squeezed.slicer[..., 0] if squeezed.ndim == 4 else squeezed
+    first = squeezed.slicer[..., 0] if squeezed.ndim == 4 else squeezed
+    if file := image.get_filename():
+        first.set_filename(file)
+    return first

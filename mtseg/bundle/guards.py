@@ -39,12 +39,12 @@ RECIPE = (
 
 @contextmanager
 def refusable(out: Path) -> Iterator[None]:
-    """Leave no new folder behind when the input is refused before computing starts, where `run.json` is written.
+    """Leave the folder as it was when the input is refused before computing starts, where `run.json` is written.
 
     Raises:
         InputError: Nothing can be written there.
     """
-    new = not out.exists()
+    new, before = not out.exists(), _about(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
         if not os.access(out, os.W_OK):
@@ -56,12 +56,23 @@ def refusable(out: Path) -> Iterator[None]:
     except InputError:
         if new and not (out / File.RUN).exists():
             shutil.rmtree(out, ignore_errors=True)
+        elif _about(out).get(out / File.RUN) == before.get(out / File.RUN):
+            for path in _about(out).keys() - before.keys():
+                path.unlink()
+            for path, content in before.items():
+                path.write_bytes(content)
         raise
 
 
+def _about(out: Path) -> dict[Path, bytes]:
+    """The files that say what the others in a folder are."""
+    paths = [*out.glob("configs/*"), out / File.INPUTS, out / File.RUN]
+    return {path: path.read_bytes() for path in paths if path.is_file()}
+
+
 def check_output(out: Path, folder: Path) -> None:
-    """Refuse to write predictions into a bundle, or over masks that somebody else made."""
-    if out == folder or (out.exists() and not out.is_dir()):
+    """Refuse to write predictions into a bundle or a training, or over masks that somebody else made."""
+    if out == folder or (out / "configs" / "train.yaml").is_file() or (out.exists() and not out.is_dir()):
         raise InputError(f"{out}: is no folder for predictions. Choose another for --out")
     run = json.loads((out / File.RUN).read_text()) if (out / File.RUN).is_file() else {"command": None}
     ours = run["command"] in ("predict", "evaluate", "explain")

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mtseg.data import write_cohort
 from mtseg.errors import InputError
-from mtseg.keys import Column
+from mtseg.keys import Column, File
 
 
 def table_of(
@@ -44,8 +44,8 @@ def table_of(
     if twice:
         raise InputError(f"{', '.join(twice)}: several inputs have this name. Give them in a table with --cohort")
     table = pd.DataFrame({Column.SUBJECT.value: subjects, sequences[0]: [str(path) for path in paths]}, dtype=object)
-    write_cohort(table, folder / "inputs.tsv")
-    return folder / "inputs.tsv"
+    write_cohort(table, folder / File.INPUTS)
+    return folder / File.INPUTS
 
 
 def _subject(path: Path) -> str:

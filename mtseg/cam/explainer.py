@@ -160,6 +160,8 @@ class Explainer:
             outputs = self.network(image)
             target = target.resolve(outputs)
             scores = target(outputs)
+        if idle := layers.keys() - recorder.maps.keys():
+            raise InputError(f"layer {', '.join(sorted(idle))}: is not run for an answer. Choose another")
         if not scores.isfinite().all():
             raise InputError("the score is not a finite number. Look for NaN or infinity in the image and the weights")
         if method in IMAGE_METHODS:

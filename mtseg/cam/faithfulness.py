@@ -1,6 +1,6 @@
 """Does the network's score depend on the voxels that a map calls important? For one image."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import nan
 
@@ -102,7 +102,7 @@ def measure_faithfulness(
     blurred = blur(image)
     most = torch.tensor([int(voxels * fraction) for fraction in ROAD_FRACTIONS]).view(column).to(rank)
     removed = torch.cat([rank < most, rank >= voxels - most])  # (2 R, *spatial)
-    road = _scores(score, _filled_in(image, removed).split(chunk))
+    road = _scores(score, _filled_in(image, removed, chunk=chunk))
     return Faithfulness(
         fractions=counts.numpy() / voxels,
         deletion=_scores(score, (torch.where(c[:, None], blurred, image) for c in changed.split(chunk))),
@@ -148,7 +148,7 @@ def impute(image: np.ndarray, removed: np.ndarray) -> np.ndarray:
     corner (a quarter). In 2D these are the paper's weights, 1/6 and 1/12.
 
     Args:
-        image: (C, *spatial).
+        image: (C, *spatial). A channel of NaN, a missing sequence, stays one.
         removed: Boolean, (*spatial).
 
     Returns:
@@ -178,6 +178,8 @@ def impute(image: np.ndarray, removed: np.ndarray) -> np.ndarray:
     # Symmetric and positive definite: conjugate gradients need the equations only, not a matrix with 26 entries a row.
     system = LinearOperator((removed.sum(),) * 2, matvec=equations, dtype=np.float64)
     for channel in filled:
+        if not np.isfinite(channel).all():
+            continue
         # Centred, so that the accuracy does not depend on where the channel's 0 is.
         mean = channel[~removed].mean()
         known = _neighbours(np.where(removed, 0, channel - mean))[removed]
@@ -252,14 +254,14 @@ def _scores(score: Score, batches: Iterable[Tensor]) -> np.ndarray:
     return torch.cat(found).numpy()
 
 
-def _filled_in(image: Tensor, removed: Tensor) -> Tensor:
-    """(M, C, *spatial): the image with each set of voxels (M, *spatial) filled in, and faint noise on them."""
+def _filled_in(image: Tensor, removed: Tensor, *, chunk: int) -> Iterator[Tensor]:
+    """(chunk, C, *spatial): the image with some sets of voxels (M, *spatial) filled in, and faint noise on them."""
     voxels = image.detach().double().cpu()
     # The noise keeps the network from reading in the unnatural smoothness which voxels were removed.
     noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(SEED)) * _NOISE * _channel_sd(voxels)
-    masks = removed.cpu()
-    filled = torch.stack([torch.from_numpy(impute(voxels.numpy(), mask.numpy())) for mask in masks])
-    return (filled + masks[:, None] * noise).to(image)
+    for masks in removed.cpu().split(chunk):
+        filled = torch.stack([torch.from_numpy(impute(voxels.numpy(), mask.numpy())) for mask in masks])
+        yield (filled + masks[:, None] * noise).to(image)
 
 
 def _channel_sd(image: Tensor) -> Tensor:

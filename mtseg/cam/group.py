@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from mtseg.cam.atlas import Atlas, Plane, canonical, region_table
+from mtseg.cam.atlas import Atlas, canonical, region_table
 from mtseg.errors import InputError
 from mtseg.keys import Column
 from mtseg.statistics.groups import compare_groups
@@ -36,7 +36,6 @@ def mean_maps(
     images: Sequence[nib.Nifti1Image],
     labels: Sequence[str],
     *,
-    normalise: bool,
     onto: nib.Nifti1Image | None = None,
 ) -> dict[str, GroupMap]:
     """Average maps per class on a common grid.
@@ -47,8 +46,6 @@ def mean_maps(
     Args:
         images: Maps in one space, each on any grid.
         labels: The class of each.
-        normalise: Divide each map by its maximum first, so that every subject weighs the same; a map without
-            attention stays 0.
         onto: The grid (a template, or an atlas' `image`); by default that of the first map.
 
     Returns:
@@ -62,10 +59,7 @@ def mean_maps(
         raise InputError(f"{len(images)} maps but {len(labels)} labels: give every map one, and at least one map")
     grid = canonical(images[0] if onto is None else onto)
     for image, label in zip(map(canonical, images), labels, strict=True):
-        values = np.asarray(image.dataobj, dtype=float)
-        if normalise and (top := np.max(values, where=np.isfinite(values), initial=0)) > 0:
-            values = values / top
-        values = resample(values, image.affine, onto=grid)
+        values = resample(np.asarray(image.dataobj, dtype=float), image.affine, onto=grid)
         if not np.isfinite(values).any():
             raise InputError(f"{image.get_filename() or 'image'}: does not reach the common grid. Register it first")
         totals.setdefault(str(label), _Total(grid.shape)).add(values)
@@ -102,18 +96,11 @@ def resample(values: np.ndarray, affine: np.ndarray, *, onto: nib.Nifti1Image) -
     return np.divide(total, weight, out=np.full(onto.shape, np.nan), where=weight >= _MOSTLY)
 
 
-def subject_regions(
-    images: Mapping[str, nib.Nifti1Image],
-    atlas: Atlas,
-    *,
-    mask: nib.Nifti1Image | None = None,
-    percent: float = 5.0,
-    plane: Plane | None = None,
-) -> pd.DataFrame:
+def subject_regions(images: Mapping[str, nib.Nifti1Image], atlas: Atlas) -> pd.DataFrame:
     """Tell how much attention each region gets in each subject: `region_table` for all, with a column for whom."""
     tables = []
     for subject, image in images.items():
-        table = region_table(image, atlas, mask=mask, percent=percent, plane=plane)
+        table = region_table(image, atlas)
         table.insert(0, Column.SUBJECT.value, subject)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)

@@ -78,7 +78,7 @@ class Recorder:
         """Gradient of the score for each map.
 
         Raises:
-            InputError: A layer was not run, or the score does not depend on it.
+            InputError: The score does not depend on a layer.
         """
         found: Sequence[Tensor | None] = [None] * len(self.maps)
         if score.requires_grad:

@@ -34,12 +34,18 @@ def find_layers(network: nn.Module, names: Sequence[str]) -> dict[str, nn.Module
     Raises:
         InputError: There is no such layer; lists those that there are.
     """
-    layers = {name: module for name, module in network.named_modules() if name}
+    layers = _layers(network)
     unknown = [name for name in names if name not in layers]
     if unknown:
         raise InputError(f"layer {', '.join(unknown)}: the network has no such layer. There are: {_names(network)}")
     return {name: layers[name] for name in names}
 
 
+def _layers(network: nn.Module) -> dict[str, nn.Module]:
+    """Those that can run, which mere lists of layers cannot."""
+    lists = (nn.ModuleList, nn.ModuleDict)
+    return {name: module for name, module in network.named_modules() if name and not isinstance(module, lists)}
+
+
 def _names(network: nn.Module) -> str:
-    return ", ".join(name for name, _ in network.named_modules() if name)
+    return ", ".join(_layers(network))

@@ -21,7 +21,7 @@ from mtseg.cam.subject import SubjectExplainer
 from mtseg.cam.targets import MaskTarget
 from mtseg.data import Cohort
 from mtseg.files import replacing, write_table
-from mtseg.images import first_volume, native_affine, save_like
+from mtseg.images import first_volume, native_affine, read_image, save_like
 from mtseg.keys import Column, File, Key
 from mtseg.metrics import read_masks
 from mtseg.planes import Slice
@@ -36,7 +36,10 @@ OURS = (
     "*_cam.json",
     "*_cam.png",
     "*_cam.html",
-    "group_*",
+    "group_*_mean.nii.gz",
+    "group_*_sd.nii.gz",
+    "group_*_n.nii.gz",
+    "group_*_peaks.tsv",
     File.EXPLANATIONS,
     File.EXPLANATIONS_SUMMARY,
     File.RANDOMISATION,
@@ -184,7 +187,7 @@ class WriteExplanations:
         return row
 
     def _draw(self, subject: str, image: Tensor, about: Mapping[str, Any]) -> None:
-        anatomy = _anatomy(image)
+        anatomy = first_volume(read_image(image.meta["filename_or_obj"]))  # type: ignore[attr-defined]
         first = first_volume(nib.load(self.folder / f"{subject}_cam_normalised.nii.gz"))
         how = f"{about['method']}, peak {about['peak']:.2g}"
         title = f"{subject}: {about['head']} {about['answer']}, {about['score']:.3g} ({how})"
@@ -200,11 +203,3 @@ def fingerprint(network: nn.Module) -> str:
     for name, tensor in network.state_dict().items():
         digest.update(name.encode() + tensor.cpu().numpy().tobytes())
     return digest.hexdigest()[:12]
-
-
-def _anatomy(image: Tensor) -> nib.Nifti1Image:
-    """The first sequence as it is stored; as the network saw it where the source is no NIfTI."""
-    source = str(image.meta.get("filename_or_obj", ""))  # type: ignore[attr-defined]
-    if source.lower().endswith((".nii", ".nii.gz")):
-        return first_volume(nib.load(source))
-    return nib.Nifti1Image(image[0].numpy(force=True), image.affine.numpy(force=True))  # type: ignore[attr-defined]

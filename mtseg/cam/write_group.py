@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
+import numpy as np
 
 from mtseg.cam.atlas import canonical, read_atlas
 from mtseg.cam.group import compare_regions, mean_maps, subject_regions
@@ -13,8 +14,9 @@ from mtseg.cam.peaks import peak_table
 from mtseg.data import Cohort
 from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.files import replacing, write_table
-from mtseg.images import first_volume
+from mtseg.images import first_volume, read_image
 from mtseg.keys import Column, File, Key
+from mtseg.planes import Slice
 from mtseg.tasks import Head, Kind
 
 EVERYBODY = "all"
@@ -25,6 +27,8 @@ def write_group(
     folder: str | os.PathLike, *, cohort: Cohort, heads: Sequence[Head], head: str | None, atlas: str | os.PathLike
 ) -> None:
     """Write regions.tsv, per class a mean map and its peaks, and with two classes regions_compared.tsv.
+
+    Where one slice of each subject is explained, nothing is known outside it, and there are no mean maps.
 
     Args:
         folder: Holds the normalised maps.
@@ -38,18 +42,19 @@ def write_group(
     """
     folder, regions = Path(folder), read_atlas(atlas)
     paths = {s: folder / f"{s}_cam_normalised.nii.gz" for s in cohort.table[Column.SUBJECT]}
-    images = {subject: first_volume(nib.load(path)) for subject, path in paths.items() if path.is_file()}
+    slices = {record[Key.SUBJECT]: Slice.of(record) for record in cohort.records(sequences=())}
+    images = {subject: _known(path, slices[subject]) for subject, path in paths.items() if path.is_file()}
     table = subject_regions(images, regions)
     write_table(table, folder / File.REGIONS)
     class_of = _classes(cohort, next((one for one in heads if one.name == head), None))
     shown = [subject for subject in images if subject in class_of]
     labels = [class_of[subject] for subject in shown]
-    if shown:
-        means = mean_maps([images[s] for s in shown], labels, normalise=False, onto=regions.image)
-        for label, found in means.items():
+    if shown and cohort.plane is None:
+        for label, found in mean_maps([images[s] for s in shown], labels, onto=regions.image).items():
             name = re.sub(r"[^\w.-]+", "_", label)
-            with replacing(folder / f"group_{name}_mean.nii.gz") as temporary:
-                nib.save(found.mean, temporary)
+            for what, image in vars(found).items():
+                with replacing(folder / f"group_{name}_{what}.nii.gz") as temporary:
+                    nib.save(image, temporary)
             write_table(peak_table(found.mean, atlas=regions), folder / f"group_{name}_peaks.tsv")
     first, *others = sorted({*labels}) or [EVERYBODY]
     if len(others) == 1 and min(labels.count(name) for name in (first, *others)) > 1:
@@ -67,16 +72,23 @@ def check_atlas(atlas: str | os.PathLike, *, cohort: Cohort, sequences: Sequence
     """
     regions, problems = read_atlas(atlas), []
     for record in cohort.records(sequences=sequences):
-        path = next((p for p in record[Key.IMAGE] if p and p.lower().endswith((".nii", ".nii.gz"))), None)
-        if path is None:
-            continue
+        path = next(path for path in record[Key.IMAGE] if path is not None)
         try:
-            regions.on_grid(canonical(first_volume(nib.load(path))))
+            regions.on_grid(canonical(first_volume(read_image(path))))
         except InputError as error:
             what, _, remedy = str(error).removeprefix(f"{path}: ").rpartition(". ")
             problems.append(Problem(record[Key.SUBJECT], path, what, remedy))
     if problems:
         raise ProblemsError(problems)
+
+
+def _known(path: Path, only: Slice | None) -> nib.Nifti1Image:
+    image = first_volume(nib.load(path))
+    if only is None:
+        return image
+    inside, values = only.within(image.affine), np.full(image.shape, np.nan, np.float32)
+    values[inside] = np.asarray(image.dataobj)[inside]
+    return nib.Nifti1Image(values, image.affine)
 
 
 def _classes(cohort: Cohort, head: Head | None) -> dict[str, str]:

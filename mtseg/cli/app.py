@@ -1,5 +1,6 @@
 """`mtseg`: one command a task. Heavy imports wait until a command runs, so that `--help` is instant."""
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,21 @@ app.add_typer(cohort.app, name="cohort")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(study.app, name="study")
 app.add_typer(volumes.app, name="volumes")
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"mtseg {version('mtseg')}")
+        raise typer.Exit
+
+
+_VERSION = typer.Option("--version", is_eager=True, callback=_say_version, help="Say which mtseg this is, and end.")
+
+
+@app.callback()
+def _options(_: Annotated[bool, _VERSION] = False) -> None:
+    """What may stand before a command."""
+
 
 Name = Annotated[str, typer.Argument(help="Name of a bundle (`mtseg bundle list`), or a bundle's or a run's folder.")]
 Table = Annotated[Path | None, typer.Option("--cohort", help="Table with one row per subject.")]

@@ -133,7 +133,10 @@ def _measure(structure: "Structure", inputs: list[Path], out: Path, profile: Pat
 
     log_to_terminal()
     table = measure_structure(structure, inputs, out=out, profile=profile, cluster=cluster)
-    typer.echo(f"{out / structure.name}.tsv: {table['error'].isna().sum()} of {len(table)} scans measured")
+    measured = table["error"].isna().sum()
+    typer.echo(f"{out / structure.name}.tsv: {measured} of {len(table)} scans measured")
+    if not measured:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """Cohorts: from a table and a folder of images to checked records."""
 
+from mtseg.data.cache import cached_dataset
 from mtseg.data.checks import check_cohort, require_usable
 from mtseg.data.cohort import Cohort, read_cohort
 from mtseg.data.tables import write_cohort
@@ -7,6 +8,7 @@ from mtseg.data.training import prediction_records, training_records, training_s
 
 __all__ = [
     "Cohort",
+    "cached_dataset",
     "check_cohort",
     "prediction_records",
     "read_cohort",

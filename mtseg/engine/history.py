@@ -12,6 +12,7 @@ from ignite.distributed import all_reduce, get_rank, get_world_size, one_rank_on
 from ignite.engine import Engine, Events
 from rich import get_console
 from rich.progress import Progress, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from mtseg.files import read_table, write_table
@@ -41,7 +42,7 @@ class History:
         self.optimizer = optimizer
         self.evaluator = evaluator
         self.rows: list[dict[str, Any]] = []
-        self.sums: dict[str, float] = {}
+        self.sums: dict[str, Tensor | float] = {}
         self.validated = False
         self.bar = Progress(
             *Progress.get_default_columns()[:-1],
@@ -81,14 +82,14 @@ class History:
         parts = {"loss": engine.state.output["loss"].detach()} | {
             f"loss_{name}": v for name, v in self.loss.latest.items()
         }
-        for name, value in parts.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value)
+        for name, value in parts.items():  # no numbers yet: a GPU would have to be waited for
+            self.sums[name] = self.sums.get(name, 0.0) + value
         self.bar.advance(self.task)
 
     def finish_epoch(self, engine: Engine) -> None:
         """Write the epoch's row and say how long the rest takes."""
         steps = engine.state.epoch_length * get_world_size()
-        self.write(engine, {name: all_reduce(total) / steps for name, total in self.sums.items()})
+        self.write(engine, {name: all_reduce(float(total)) / steps for name, total in self.sums.items()})
 
     @one_rank_only()
     def write(self, engine: Engine, losses: dict[str, float]) -> None:

@@ -1,8 +1,38 @@
-"""The end of a training in several processes."""
+"""The start and the end of a training in several processes."""
 
 from time import sleep
 
+import torch
 from torch import distributed
+
+from mtseg.errors import InputError
+
+
+def own_device() -> torch.device:
+    """Give this process's GPU, by its number on this machine; where there is none, the processor.
+
+    Raises:
+        InputError: There are more processes than GPUs.
+    """
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    rank, count = distributed.get_node_local_rank(), torch.cuda.device_count()
+    if rank >= count:
+        raise InputError(f"process {rank + 1} has no GPU, there are {count}. Start {count}: --nproc_per_node={count}")
+    return torch.device("cuda", rank)
+
+
+def join_processes(device: str | torch.device) -> None:
+    """Take part in a training in several processes, each with its own device.
+
+    Args:
+        device: Of this process. A GPU becomes the one that libraries use that are told none: two processes that
+            exchange numbers over the same GPU fail.
+    """
+    device = torch.device(device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
 
 
 def leave_together() -> None:

@@ -1,5 +1,6 @@
 """Randomness that depends on the epoch's number alone."""
 
+import torch
 from ignite.distributed import get_rank
 from ignite.engine import Engine, Events
 from monai.utils import set_determinism
@@ -34,6 +35,8 @@ class SeedEpochs:
         # Neighbouring runs, processes and epochs must not share a seed: 0 + 1 and 1 + 0 would.
         seed = (self.seed * 100_003 + get_rank() * 10_007 + engine.state.epoch) % 2**32
         set_determinism(seed)
+        # On a GPU equal weights are not promised anyway: cuDNN may try which convolutions are fastest, and take them.
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = False, True
         self.patches.set_random_state(seed)
         if hasattr(self.loader.sampler, "set_epoch"):
             self.loader.sampler.set_epoch(engine.state.epoch)

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import pandas as pd
@@ -181,7 +182,7 @@ def _check(config: Mapping[str, Any], choice: Choice | None, cohort: Cohort) -> 
     structures, heads = Structures(config["structures"]), heads_from(config["heads"])
     if not structures.names and not heads:
         raise InputError("there are neither structures nor heads, so nothing to learn")
-    names = ("epochs", "batch_size", "tracker", "sequences")
+    names = {*signature(check_settings).parameters} - {"clip"}
     check_settings(**{name: config[name] for name in names}, clip=config.get("clip"))
     absent = {*config["sequences"]} - {*config["optional_sequences"]} - {*cohort.table}
     if absent:

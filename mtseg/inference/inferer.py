@@ -61,8 +61,11 @@ class JointInferer(Inferer):
         answers = self._answer(image, network)
         if self.mirror:
             twin = self._answer(image.flip(2), network)
-            twin[Task.SEG] = twin[Task.SEG].flip(2)[:, self.swapped or slice(None)]
-            answers = {name: (answers[name] + twin[name]) / 2 for name in answers}
+            seg, mirrored = answers.pop(Task.SEG), twin.pop(Task.SEG)
+            for index, swapped in enumerate(self.swapped or range(seg.shape[1])):  # one by one: they may be huge
+                seg[:, index] += mirrored[:, swapped].flip(1)
+            heads = {name: (answer + twin[name]) / 2 for name, answer in answers.items()}
+            answers = {Task.SEG.value: seg.div_(2)} | heads
         return answers
 
     def _answer(self, image: Tensor, network: nn.Module) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ class FastConvolutions(TorchFunctionMode):
         self, function: Callable, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Call the function, or oneDNN in its place."""
-        if function is torch.conv3d and not kwargs and _is_left_out(args[0]):
+        if function is torch.conv3d and len(args) == 7 and _is_left_out(args[0]):  # as torch's own layers call it
             image, weight, bias, stride, padding, dilation, groups = args
             if not isinstance(padding, str):
                 return torch.mkldnn_convolution(image, weight, bias, padding, stride, dilation, groups)

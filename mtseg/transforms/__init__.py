@@ -1,7 +1,7 @@
 """Transforms that MONAI lacks; pipelines join them with MONAI's own in the bundles' configurations."""
 
 from mtseg.transforms.augment import IntensityAugment, SpatialAugment
-from mtseg.transforms.patch import SamplePatch
+from mtseg.transforms.patch import FindStructure, SamplePatch
 from mtseg.transforms.run import StandardiseRun
 from mtseg.transforms.sequences import SequenceDropout
 from mtseg.transforms.slice import CutSlice
@@ -10,6 +10,7 @@ from mtseg.transforms.subject import EncodeTargets, LoadSubject
 __all__ = [
     "CutSlice",
     "EncodeTargets",
+    "FindStructure",
     "IntensityAugment",
     "LoadSubject",
     "SamplePatch",

@@ -1,51 +1,64 @@
-"""Both habenulae of one head, by stage, beside a registration of an atlas."""
+"""Both habenulae of one head, by stage and as a command, beside a registration of an atlas."""
 
-from resource import RUSAGE_SELF, getrusage
-from tempfile import NamedTemporaryFile
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 
 import nibabel as nib
 from nilearn.datasets import load_mni152_template
 
+from benchmarks.timing import command
 
-def run(*atlas: str) -> None:
-    """Time each stage of the first head, with what is loaded once, and of a second one; and the memory in all.
+FURTHER = 4
+
+
+def run(head: str | None = None, *atlas: str) -> None:
+    """Time the command for one head and for several, and each stage of the first one.
 
     Args:
+        head: T1 of a whole head, else the MNI template of 1 mm, which is a brain only.
         *atlas: T1 template and label of an atlas, to bring them to the same head by ANTs's SyN as well.
     """
-    template = load_mni152_template(resolution=1)
+    with TemporaryDirectory() as made:
+        folder = Path(made)
+        scans = [folder / f"{number}.nii.gz" for number in range(1 + FURTHER)]
+        image = load_mni152_template(resolution=1) if head is None else nib.load(head)
+        for scan in scans:
+            nib.save(image, scan)
+        first, memory = command("volumes", "habenula", scans[0], "--out", folder / "one")
+        in_all, memory_in_all = command("volumes", "habenula", *scans, "--out", folder / "all")
+        print(
+            f"mtseg volumes habenula: {first:.1f} s, {memory:.1f} GB; each further head {(in_all - first) / FURTHER:.1f} s"
+        )
+        print(f"memory after {len(scans)} heads {memory_in_all:.1f} GB")
+        _print_stages(scans[0])
+        if atlas:
+            print(f"registration of the atlas: {_register(scans[0], *atlas):.1f} s")
+
+
+def _print_stages(scan: Path) -> None:
     began = perf_counter()
+    from mtseg.volumetry.scans.inputs import Source, read_scan
     from mtseg.volumetry.scans.locate import locate
-    from mtseg.volumetry.scans.measure import native_masks, volumes
     from mtseg.volumetry.scans.segment import segment
     from mtseg.volumetry.scans.structures import HABENULA
 
-    stages = {"import": perf_counter() - began}
-    for _ in range(2):
-        began = perf_counter()
-        located = locate(template)
-        stages["locate"] = perf_counter() - began
-        found = segment(template, located, HABENULA)
-        stages["segment"] = perf_counter() - began - stages["locate"]
-        mask, _ = native_masks(found, template, threshold=0.5)
-        volumes(found, mask, structure=HABENULA, native_mm3=1.0, threshold=0.5)
-        stages["measure"] = perf_counter() - began - stages["locate"] - stages["segment"]
-        print(
-            ", ".join(f"{name} {took:.1f} s" for name, took in stages.items()), f"in all {sum(stages.values()):.1f} s"
-        )
-        stages = {}
-    print(f"memory at most {getrusage(RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB")
-    if atlas:
-        print(f"registration of the atlas: {_register(template, *atlas):.1f} s")
+    times = [perf_counter()]
+    t1 = read_scan(Source("head", scan))
+    times.append(perf_counter())
+    located = locate(t1)
+    times.append(perf_counter())
+    segment(t1, located, HABENULA)
+    times.append(perf_counter())
+    stages = ("imports", "read", "locate", "segment")
+    took = [after - before for before, after in zip([began, *times], times, strict=False)]
+    print("by stage: " + ", ".join(f"{stage} {s:.1f} s" for stage, s in zip(stages, took, strict=True)))
 
 
-def _register(head: nib.Nifti1Image, template: str, label: str) -> float:
+def _register(scan: Path, template: str, label: str) -> float:
     import ants
 
-    with NamedTemporaryFile(suffix=".nii.gz") as file:
-        nib.save(head, file.name)
-        fixed, moving = ants.image_read(file.name), ants.image_read(template)
+    fixed, moving = ants.image_read(str(scan)), ants.image_read(template)
     began = perf_counter()
     found = ants.registration(fixed, moving, type_of_transform="SyN")
     transforms = found["fwdtransforms"]

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
 from typing import Any
 
 import monai.transforms as mt
@@ -14,23 +13,30 @@ from monai.bundle import ConfigParser
 from monai.data import CacheDataset
 from torch.utils.data import DataLoader
 
-from benchmarks.timing import DEVICE
+from benchmarks.timing import DEVICE, now
 from mtseg.bundle.run import training_config
 from mtseg.data import read_cohort
 from mtseg.data.template import make_template_cohort
-from mtseg.engine import TrainingInferer, reuse_memory
+from mtseg.engine import TrainingInferer
+from mtseg.networks.memory import reuse_memory
 
 BUNDLE = "stroke_dwi_adc"
 SUBJECTS = 24
+CUT = [32, 32, 32]
 WARM, COUNTED = 4, 40
 
 
 def run() -> None:
-    """Print samples a second, one process each, with two sequences and random patches of the bundle's size."""
+    """Print samples a second, one process each: whole brains in patches of the bundle's size, and patches cut from them."""
     reuse_memory()
+    for size in (None, CUT):
+        _compare([] if size is None else [f"patch_size={size}"])
+
+
+def _compare(settings: list[str]) -> None:
     with TemporaryDirectory() as folder:
         table = make_template_cohort(Path(folder) / "cohort", subjects=SUBJECTS)
-        config = training_config(BUNDLE, cohort=table, out=Path(folder) / "run", fold=None, seed=0, settings=())
+        config = training_config(BUNDLE, cohort=table, out=Path(folder) / "run", fold=None, seed=0, settings=settings)
         parser = ConfigParser(config)
         trainer = parser.get_parsed_content("train::trainer")
         size, batch = config["patch_size"], config["batch_size"]
@@ -62,10 +68,10 @@ def _rate(make: Any, batch: int) -> float:
     items = make()
     for _ in islice(items, WARM):
         pass
-    began = perf_counter()
+    began = now()
     for _ in islice(items, COUNTED // batch):
         pass
-    return COUNTED // batch * batch / (perf_counter() - began)
+    return COUNTED // batch * batch / (now() - began)
 
 
 def _torchio(records: list[dict[str, Any]], size: list[int], batch: int) -> Iterable:

@@ -1,7 +1,6 @@
 """Prediction of one large volume in tiles, beside nnU-Net's predictor with its own network of the same size."""
 
 from collections.abc import Callable, Sequence
-from time import perf_counter
 from types import SimpleNamespace
 
 import torch
@@ -9,7 +8,7 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from torch import Tensor, nn
 
 from benchmarks.peers import CLASSES, NETWORKS, OURS
-from benchmarks.timing import DEVICE
+from benchmarks.timing import DEVICE, now
 from mtseg.inference import JointInferer
 from mtseg.networks.memory import reuse_memory
 
@@ -43,6 +42,6 @@ def theirs(image: Tensor, network: nn.Module, *, tile: Sequence[int], classes: i
 
 
 def _seconds(predict: Callable[[], Tensor]) -> float:
-    began = perf_counter()
+    began = now()
     predict()
-    return perf_counter() - began
+    return now() - began

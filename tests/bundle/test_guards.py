@@ -2,11 +2,12 @@
 
 import logging
 import re
+import shutil
 
 import pytest
 import yaml
 
-from mtseg.bundle import evaluate, predict
+from mtseg.bundle import evaluate, explain, predict
 from mtseg.errors import InputError
 from mtseg.export import export
 
@@ -26,6 +27,24 @@ def test_a_prediction_may_be_repeated_but_not_into_the_bundle(tiny, trained, tmp
     for out in (trained, tmp_path / "file"):
         with pytest.raises(InputError, match=re.escape(f"{out}: is no folder for predictions")):
             predict(str(trained), cohort=tiny.table, out=out)
+
+
+def test_a_training_of_another_is_not_written_into(tiny, trained, tmp_path):
+    other = shutil.copytree(trained, tmp_path / "other")
+    before = {path: path.read_bytes() for path in other.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match="is no folder for predictions"):
+        predict(str(trained), cohort=tiny.table, out=other)
+    assert {path: path.read_bytes() for path in other.rglob("*") if path.is_file()} == before
+
+
+def test_what_is_refused_leaves_an_earlier_result_as_it_was(tiny, trained, tmp_path):
+    out = explain(str(trained), cohort=tiny.table, fold=0, out=tmp_path / "out", pictures=False)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match="there is no such"):
+        explain(str(trained), cohort=tiny.table, out=out, head="nope")
+    with pytest.raises(InputError, match="fold"):
+        evaluate(str(trained), cohort=tiny.table, out=out, fold=7)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
 def test_a_folder_that_cannot_be_written_is_named_before_anything_is_computed(tiny, trained, tmp_path):

@@ -33,6 +33,12 @@ def overrides(tiny, tiny_settings, tmp_path):
     return [part for name, value in settings.items() for part in (f"--{name}", value)]
 
 
+@pytest.fixture
+def no_gpu(monkeypatch):
+    """Two processes may be more than there are GPUs."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
 def check_run(folder: Path) -> None:
     assert len(read_table(folder / "history.tsv")) == 1
     assert json.loads((folder / "run.json").read_text())["command"] == "train"
@@ -46,7 +52,7 @@ def test_run(overrides, tmp_path):
     check_run(tmp_path / "run")
 
 
-def test_run_in_two_processes(overrides, tmp_path):
+def test_run_in_two_processes(overrides, no_gpu, tmp_path):
     files = f"['{CONFIGS}/train.yaml','{CONFIGS}/multi_gpu_train.yaml']"
     launch = ("torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m")
     python(*launch, "monai.bundle", "run", "--config_file", files, *overrides, "--tracker", "tensorboard")
@@ -56,7 +62,7 @@ def test_run_in_two_processes(overrides, tmp_path):
 
 @pytest.mark.parametrize(("weights", "tolerance"), [({"seg": 0.0, "outcome": 1.0}, 1e-4), ({"outcome": 0.3}, 0.03)])
 def test_two_processes_learn_what_one_learns_with_batches_twice_as_large(
-    overrides, tmp_path, weights, tolerance, monkeypatch
+    overrides, no_gpu, tmp_path, weights, tolerance, monkeypatch
 ):
     """Without chance in the samples; Dice alone is not quite the same, since it is taken over a batch."""
     # bfloat16 rounds sums of two otherwise than those of four: each process is told that the processor has none.

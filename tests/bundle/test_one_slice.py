@@ -90,6 +90,25 @@ def test_maps_lie_in_the_slice_and_are_compared_there(run, table, tmp_path):
         assert row["mask_share_reference"] == pytest.approx((reference[where] > 0).mean(), rel=1e-6)
 
 
+def test_regions_are_told_by_the_slice_alone_of_any_format(run, table, tmp_path):
+    """The highest 5 % were those of the volume, in which the map is 0 elsewhere; a .mgz could not be drawn."""
+    rows = read_table(table)[:2]
+    for name in ("t1", "flair", "t1gd"):
+        for index, path in rows[name].items():
+            image = nib.load(table.parent / path)
+            rows.loc[index, name] = f"{index}_{name}.mgz"
+            nib.save(nib.MGHImage(image.get_fdata(dtype=np.float32), image.affine), tmp_path / rows.loc[index, name])
+    rows.drop(columns="mask").to_csv(tmp_path / "mgz.tsv", sep="\t", index=False)
+    nib.save(nib.Nifti1Image(np.ones(image.shape, np.uint8), image.affine), tmp_path / "head.nii.gz")
+    (tmp_path / "head.tsv").write_text("index\tname\n1\thead\n")
+    options = {"head": "seg", "atlas": str(tmp_path / "head.nii.gz")}
+    out = explain(str(run), cohort=tmp_path / "mgz.tsv", out=tmp_path / "out", **options)
+    regions = read_table(out / "regions.tsv")
+    assert regions["voxels"].tolist() == [20 * 16] * 2
+    assert regions["high_voxels"].tolist() == [16] * 2
+    assert len([*out.glob("*_cam.png")]) == 2 and not [*out.glob("group_*")]
+
+
 def test_the_task_of_another_bundle_by_settings(phantoms, tmp_path):
     table = phantoms(tmp_path, "hippocampus_t1")
     pd.read_csv(table, sep="\t").assign(slice_coronal=7).to_csv(table, sep="\t", index=False)

@@ -127,7 +127,8 @@ def test_an_atlas_gives_regions_means_and_a_comparison(tiny, trained, tmp_path):
     table = read_table(out / "regions.tsv")
     assert len(table) == 8 * 2
     assert table.groupby("participant_id")["voxels"].sum().eq(regions.size).all()
-    assert nib.load(out / "group_good_mean.nii.gz").shape == regions.shape
+    mean, sd, n = (nib.load(out / f"group_good_{what}.nii.gz") for what in ("mean", "sd", "n"))
+    assert mean.shape == sd.shape == regions.shape and (n.get_fdata() == 4).all()
     assert read_table(out / "group_poor_peaks.tsv")["region"].isin(["low", "high"]).all()
     assert {"measure", "region", "p", "q"} <= {*read_table(out / "regions_compared.tsv").columns}
 
@@ -157,6 +158,7 @@ def test_a_training_older_than_the_maps_is_explained_on_the_inputs_grid(tiny, tr
         ({"layers": ["decoder.levels.0"]}, "the target does not depend on it"),
         ({"layers": ["encoder.levels.0"], "method": "occlusion"}, "occlusion does not look at one"),
         ({"method": "attention"}, "method attention: this network has no map of its own"),
+        ({"klass": "good", "ensemble": []}, "ensemble, klass: no such option. There are: against, answer, atlas"),
         ({"atlas": "nowhere.nii.gz"}, "nowhere.nii.gz or its names: cannot be read"),
     ],
 )
@@ -164,6 +166,13 @@ def test_what_is_refused_leaves_nothing(options, message, tiny, trained, tmp_pat
     with pytest.raises(InputError, match=message.replace("(", r"\(")):
         explain(str(trained), cohort=tiny.table, out=tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
+
+
+def test_files_of_others_stay(tiny, trained, tmp_path):
+    (tmp_path / "group_analysis").mkdir()
+    (tmp_path / "group_table.csv").write_text("mine")
+    explain(str(trained), cohort=tiny.table, fold=0, out=tmp_path, pictures=False)
+    assert (tmp_path / "group_table.csv").read_text() == "mine" and (tmp_path / "group_analysis").is_dir()
 
 
 def test_the_command(tiny, trained, tmp_path):

@@ -142,6 +142,19 @@ def test_occlusion_finds_what_the_score_is_made_of():
     assert by_window.argmax() == 0
 
 
+def test_occlusion_is_the_fall_of_the_score_however_many_channels():
+    """It was as many times that as there are sequences."""
+
+    class Mean(nn.Module):
+        def forward(self, x):
+            return x.flatten(1).mean(dim=1, keepdim=True)
+
+    for channels in (1, 4):
+        with Explainer(Mean()) as explain:
+            found = explain(torch.ones(1, channels, 10, 10), HeadTarget(), method="occlusion").maps["input"]
+        torch.testing.assert_close(found, torch.full((1, 10, 10), 4 / 100))  # a window of two by two
+
+
 @pytest.mark.parametrize("state", [(True, True), (False, False), (True, False)])
 def test_nothing_is_left_behind(state):
     network = joint()

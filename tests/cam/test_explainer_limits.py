@@ -45,6 +45,16 @@ def test_layers_that_cannot_be_explained(score, message):
         explain(torch.zeros(1, 1, 4, 4), HeadTarget())
 
 
+def test_layers_that_do_not_run():
+    network = joint()
+    network.spare = nn.Identity()
+    with Explainer(network, layers=["spare"]) as explain, pytest.raises(InputError, match="spare: is not run"):
+        explain(torch.zeros(1, 1, 8, 8, 8), HeadTarget("cls"))
+    with pytest.raises(InputError, match=r"no such layer\. There are: encoder, encoder\.levels\.0,") as refused:
+        Explainer(network, layers=["encoder.levels"])  # a list of layers
+    assert "encoder.levels," not in str(refused.value)
+
+
 def test_targets_made_in_inference_mode():
     network = joint()
     with torch.inference_mode(), Explainer(network) as explain:

@@ -172,6 +172,16 @@ def test_filling_in_keeps_the_rest_and_its_range(shape, seed, share):
     assert kept.min() - 1e-4 <= found.min() <= found.max() <= kept.max() + 1e-4
 
 
+def test_a_missing_sequence_stays_missing():
+    """It had no solution, which was sought for hours."""
+    image, removed = noise(2, 6, 5, 4).numpy(), noise(6, 5, 4, seed=1).numpy() > 0
+    expected = impute(image, removed)[0]
+    image[1] = np.nan
+    found = impute(image, removed)
+    np.testing.assert_array_equal(found[0], expected)
+    assert np.isnan(found[1]).all()
+
+
 def test_nothing_left_to_fill_in_from():
     with pytest.raises(InputError, match="keep at least one"):
         impute(np.ones((1, 3)), np.ones(3, dtype=bool))

@@ -10,7 +10,7 @@ from nibabel.affines import apply_affine, from_matvec
 from nibabel.eulerangles import euler2mat
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
-from mtseg.cam.atlas import make_atlas
+from mtseg.cam.atlas import make_atlas, region_table
 from mtseg.cam.group import compare_regions, mean_maps, resample, subject_regions
 from mtseg.errors import InputError
 
@@ -34,7 +34,7 @@ def slope(shape: tuple[int, int, int], affine: np.ndarray) -> np.ndarray:
 def test_mean_sd_and_n_per_class():
     values = noise(7)
     labels = ["good", "bad", "good", "good", "bad", "good", "alone"]
-    found = mean_maps([image(v) for v in values], labels, normalise=False)
+    found = mean_maps([image(v) for v in values], labels)
     assert list(found) == ["alone", "bad", "good"]
     good = values[[0, 2, 3, 5]]
     np.testing.assert_allclose(found["good"].mean.get_fdata(), good.mean(axis=0), rtol=1e-5)
@@ -48,21 +48,12 @@ def test_voxels_that_are_nan_do_not_count():
     values = noise(3)
     values[0, :3] = np.nan
     values[:, 7, 7, 7] = np.nan
-    found = mean_maps([image(v) for v in values], ["a"] * 3, normalise=False)["a"]
+    found = mean_maps([image(v) for v in values], ["a"] * 3)["a"]
     n = np.asarray(found.n.dataobj)
     assert (n[0, 0, 0], n[5, 5, 5], n[7, 7, 7]) == (2, 3, 0)
     np.testing.assert_allclose(found.mean.get_fdata()[:3], values[1:, :3].mean(axis=0), rtol=1e-5)
     assert np.isnan(found.mean.get_fdata()[7, 7, 7])
     assert np.isfinite(found.mean.get_fdata()).sum() == 12 * 10 * 8 - 1
-
-
-def test_normalised_maps_weigh_the_same():
-    values = noise(2)
-    values[1, 0, 0, 0] = np.nan
-    empty = np.zeros(SHAPE)
-    expected = np.nanmean([v / np.nanmax(v) for v in values] + [empty], axis=0)
-    found = mean_maps([image(values[0] * 1000), image(values[1]), image(empty)], ["a"] * 3, normalise=True)["a"]
-    np.testing.assert_allclose(found.mean.get_fdata(), expected, rtol=1e-5)
 
 
 axes = st.permutations([("L", "R"), ("P", "A"), ("I", "S")]).flatmap(
@@ -78,7 +69,7 @@ def test_storage_order_changes_nothing(orders):
         one.as_reoriented(ornt_transform(io_orientation(AFFINE), axcodes2ornt(order)))
         for one, order in zip(straight, orders, strict=True)
     ]
-    expected, found = (mean_maps(images, ["a"] * 3, normalise=True)["a"] for images in (straight, turned))
+    expected, found = (mean_maps(images, ["a"] * 3)["a"] for images in (straight, turned))
     np.testing.assert_allclose(found.mean.get_fdata(), expected.mean.get_fdata(), rtol=1e-5)
     np.testing.assert_allclose(found.mean.affine, AFFINE, atol=1e-9)
 
@@ -107,7 +98,7 @@ def test_a_slope_stays_where_it_is_on_any_grid(angles, spacing, shift):
 
 def test_what_a_smaller_map_does_not_cover_does_not_count():
     whole, part = image(np.ones(SHAPE)), image(np.full((6, 10, 8), 3.0))
-    found = mean_maps([whole, part], ["a", "a"], normalise=False)["a"]
+    found = mean_maps([whole, part], ["a", "a"])["a"]
     assert np.asarray(found.n.dataobj)[:, 0, 0].tolist() == [2] * 6 + [1] * 6
     assert found.mean.get_fdata()[:, 0, 0].tolist() == [2.0] * 6 + [1.0] * 6
 
@@ -115,9 +106,7 @@ def test_what_a_smaller_map_does_not_cover_does_not_count():
 def test_the_grid_can_be_a_template():
     affine = np.diag([3.0, 3.0, 3.0, 1.0])
     affine[:3, 3] = [-9, -6, -6]
-    found = mean_maps([image(slope(SHAPE, AFFINE))], ["a"], normalise=False, onto=image(np.zeros((6, 5, 5)), affine))[
-        "a"
-    ]
+    found = mean_maps([image(slope(SHAPE, AFFINE))], ["a"], onto=image(np.zeros((6, 5, 5)), affine))["a"]
     np.testing.assert_allclose(found.mean.get_fdata(), slope((6, 5, 5), affine), rtol=1e-6)
 
 
@@ -127,7 +116,6 @@ def test_one_slice_and_nothing_in_its_neighbours():
     found = mean_maps(
         [image(values[:, :, 4:5], AFFINE @ from_matvec(np.eye(3), [0, 0, 4]))],
         ["a"],
-        normalise=False,
         onto=image(np.zeros(SHAPE)),
     )["a"]
     np.testing.assert_allclose(found.mean.get_fdata(), values, rtol=1e-6)
@@ -137,11 +125,11 @@ def test_refused_maps():
     away = AFFINE.copy()
     away[1, 3] = 900
     with pytest.raises(InputError, match="does not reach the common grid"):
-        mean_maps([image(np.ones(SHAPE)), image(np.ones(SHAPE), away)], ["a", "a"], normalise=False)
+        mean_maps([image(np.ones(SHAPE)), image(np.ones(SHAPE), away)], ["a", "a"])
     with pytest.raises(InputError, match="1 maps but 2 labels"):
-        mean_maps([image(np.ones(SHAPE))], ["a", "b"], normalise=False)
+        mean_maps([image(np.ones(SHAPE))], ["a", "b"])
     with pytest.raises(InputError, match="0 maps"):
-        mean_maps([], [], normalise=False)
+        mean_maps([], [])
 
 
 @pytest.fixture
@@ -201,7 +189,8 @@ def test_a_region_outside_the_image_of_some_is_known_of_the_others(atlas):
 def test_slices_can_be_compared(atlas):
     maps = {f"s{i}": image(v) for i, v in enumerate(noise(6))}
     class_of = {subject: "good" if i < 3 else "bad" for i, subject in enumerate(maps)}
-    table = subject_regions(maps, atlas, plane="axial")
+    tables = [region_table(one, atlas, plane="axial").assign(participant_id=name) for name, one in maps.items()]
+    table = pd.concat(tables, ignore_index=True)
     found = compare_regions(table, class_of, classes=("good", "bad"), measures=["slice_hit_fraction"])
     assert found["mean_good"].between(0.01, 1).all()
 

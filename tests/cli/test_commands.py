@@ -4,6 +4,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import nibabel as nib
@@ -166,9 +167,14 @@ def test_bundle_list_and_verify(mtseg):
     assert out.startswith("stroke_dwi_adc: metadata, properties, names and network are in order; ")
 
 
-def test_the_installed_script(bad_table, tmp_path):
-    script = Path(sys.executable).with_name("mtseg")
-    command = [script, "train", "stroke_dwi_adc", "--cohort", bad_table, "--out", tmp_path / "run"]
+def test_the_version(mtseg):
+    code, out, _ = mtseg("--version")
+    assert (code, out) == (0, f"mtseg {version('mtseg')}\n")
+
+
+@pytest.mark.parametrize("start", [[Path(sys.executable).with_name("mtseg")], [sys.executable, "-m", "mtseg"]])
+def test_the_installed_script(bad_table, tmp_path, start):
+    command = [*start, "train", "stroke_dwi_adc", "--cohort", bad_table, "--out", tmp_path / "run"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 11

@@ -51,6 +51,13 @@ def test_measuring(asked, monkeypatch, capsys, start, command, structure):
     assert f"{structure.name}.tsv: 1 of 2 scans measured" in capsys.readouterr().out
 
 
+def test_no_scan_measured_is_a_failure(monkeypatch):
+    monkeypatch.setattr(scans, "measure_structure", lambda *given, **options: pd.DataFrame({"error": ["broken"]}))
+    monkeypatch.setattr(sys, "argv", ["mtseg", "volumes", "habenula", "a.nii.gz", "--out", "out"])
+    with pytest.raises(SystemExit, match="1"):
+        main()
+
+
 def test_crops(asked, monkeypatch):
     run(monkeypatch, "volumes", "crops", "t.tsv", "--out", "out")
     assert asked == [("cut_crops", (Path("t.tsv"),), {"out": Path("out")})]

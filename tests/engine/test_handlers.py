@@ -157,13 +157,21 @@ def test_validation_scores():
     assert metrics == pytest.approx(expected)
 
 
+GOOD = {"epochs": 1, "batch_size": 1, "val_interval": 1, "learning_rate": 0.1, "tracker": "none", "clip": None}
+GOOD |= {"patch_size": [8, 8, 8], "tile_size": None, "sequences": ["t1"]}
+
+
 def test_settings_that_cannot_be_are_refused_together():
-    check_settings(epochs=1, batch_size=1, tracker="none")
+    check_settings(**GOOD | {"tile_size": [16, 16, 8]})
+    bad = {"epochs": 0, "batch_size": 2.5, "val_interval": 0, "learning_rate": "fast", "tile_size": [8, 8]}
     with pytest.raises(ProblemsError) as error:
-        check_settings(epochs=0, batch_size=2.5, tracker="wandb")
+        check_settings(**GOOD | bad | {"tracker": "wandb"})
     assert [(p.where, p.what) for p in error.value.problems] == [
         ("epochs", "is 0"),
         ("batch_size", "is 2.5"),
+        ("val_interval", "is 0"),
+        ("learning_rate", "is 'fast'"),
+        ("tile_size", "is [8, 8]"),
         ("tracker", "is 'wandb'"),
     ]
 
@@ -181,7 +189,7 @@ def test_settings_that_cannot_be_are_refused_together():
     ],
 )
 def test_clips_are_of_one_4d_column(sequences, clip, message):
-    check_settings(epochs=1, batch_size=1, tracker="none", sequences=["bold"], clip=8)
-    check_settings(epochs=1, batch_size=1, tracker="none", sequences=["t1", "reho"], clip=None)
+    check_settings(**GOOD | {"sequences": ["bold"], "clip": 8})
+    check_settings(**GOOD | {"sequences": ["t1", "reho"]})
     with pytest.raises(ProblemsError, match=message):
-        check_settings(epochs=1, batch_size=1, tracker="none", sequences=sequences, clip=clip)
+        check_settings(**GOOD | {"sequences": sequences, "clip": clip})

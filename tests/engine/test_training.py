@@ -4,7 +4,9 @@ import logging
 
 import pytest
 import torch
+from monai.bundle import ConfigParser
 
+from mtseg.bundle.run import training_config
 from mtseg.errors import InputError
 from mtseg.files import read_table
 
@@ -58,6 +60,19 @@ def test_weights_move_as_by_torchs_default(tiny, trained, tmp_path, monkeypatch)
     usual = tiny.train(tmp_path / "run")
     fused, plain = (torch.load(run / "models" / "model.pt", weights_only=True) for run in (trained, usual))
     torch.testing.assert_close(fused, plain, rtol=1e-3, atol=1e-4)
+
+
+def test_the_seed_fixes_the_order_of_subjects_in_several_processes_too(tiny, tiny_settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda *_: 2)
+    monkeypatch.setattr(torch.distributed, "get_rank", lambda *_: 0)
+
+    def order(seed):
+        options = {"cohort": tiny.table, "out": tmp_path, "fold": None, "settings": tiny_settings}
+        parser = ConfigParser(training_config("stroke_dwi_adc", seed=seed, **options))
+        return [*parser.get_parsed_content("train::dataloader").sampler]
+
+    assert order(0) == order(0) != order(1)
 
 
 def test_tensorboard(tiny, tmp_path):

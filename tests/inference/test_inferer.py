@@ -2,7 +2,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from monai.inferers import SlidingWindowInferer
 from torch import nn
 
 from mtseg.inference import JointInferer
@@ -196,10 +195,3 @@ def test_two_dimensions():
     answers = infer(network, x, tile=(8, 8), mirror=True, swapped=(0, 2, 1))
     assert answers["seg"].shape == (2, 3, 12, 10)
     assert answers["age"].shape == (2, 1)
-
-
-def test_the_mask_of_tiles_is_monais():
-    x, network = image(1, 2, 12, 8, 8), Stub()
-    monai = SlidingWindowInferer((8, 8, 8), overlap=0.5, mode="gaussian")
-    expected = monai(x, lambda tile: network(tile)["seg"].softmax(1))
-    torch.testing.assert_close(infer(network, x, tile=(8, 8, 8))["seg"], expected)

@@ -45,6 +45,12 @@ def test_every_kind_of_convolution(options):
             torch.testing.assert_close(layer(image), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_a_call_with_fewer_arguments_is_torchs():
+    image, weight = torch.randn(1, 2, 5, 5, 5), torch.randn(3, 2, 3, 3, 3)
+    with torch.no_grad(), FastConvolutions():
+        assert torch.nn.functional.conv3d(image, weight).shape == (1, 3, 3, 3, 3)
+
+
 def test_gradients_and_bfloat16_are_left_to_torch(network):
     image = torch.randn(1, 2, 16, 16, 8)
     with FastConvolutions():

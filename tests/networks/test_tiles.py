@@ -54,3 +54,18 @@ def test_neighbours_are_mixed_by_their_distance():
     shared = joined[16:32]
     torch.testing.assert_close(shared + shared.flip(0), torch.ones(16))
     assert (shared.diff() > 0).all() and shared[0] < 0.03
+
+
+def test_tiles_that_disagree_are_mixed_by_gaussian_weights_along_every_axis():
+    size, tiles = (30, 26, 20), Tiles([16, 16, 12], [8, 8, 6])
+    places = dense_patch_slices(size, tiles.size, tiles.steps)
+    values = torch.rand(len(places), generator=torch.Generator().manual_seed(0))
+    answers = iter(values)
+    joined = join_tiles(torch.zeros(1, 1, *size), tiles, lambda tile: torch.full_like(tile, next(answers)))
+    curves = [(-0.5 * ((torch.arange(n) - (n - 1) / 2) / (n / 8)) ** 2).exp().clamp(min=1e-3) for n in tiles.size]
+    weight = torch.einsum("i,j,k->ijk", *curves)
+    total, weights = torch.zeros(size), torch.zeros(size)
+    for place, value in zip(places, values, strict=True):
+        total[place] += value * weight
+        weights[place] += weight
+    torch.testing.assert_close(joined[0, 0], total / weights)

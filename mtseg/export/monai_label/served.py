@@ -25,6 +25,7 @@ from mtseg.errors import InputError
 from mtseg.export.monai_label.subjects import Subject, Subjects
 from mtseg.files import read_table
 from mtseg.grids import grid_shift
+from mtseg.images import first_volume, read_image
 from mtseg.keys import MASK_ENTROPY, Column, File, Task
 from mtseg.tasks import Head, Kind
 
@@ -97,7 +98,7 @@ class ServedModel:
             self._predict(table, out, cam=cam)
             row = read_table(out / File.PREDICTIONS).iloc[0].to_dict()
             mask = out / row["mask_file"]
-            _to_grid_of(image, mask)
+            to_grid_of(image, mask)
             found = next(out.glob("*_cam_normalised.nii.gz"), None)
             said = {} if found is None else {"cam": _about_map(out)}
             yield Answer(mask=mask, result=self._result(subject, row) | said, cam=found)
@@ -176,16 +177,12 @@ def _volumes(image: Path) -> int:
     return shape[3] if len(shape) == 4 else 1
 
 
-def _to_grid_of(image: Path, mask: Path) -> None:
-    """Put a mask onto the image's own grid, if it is on that of another sequence."""
-    if image.is_dir():  # a series of DICOM files, whose grid MONAI's reader took over
+def to_grid_of(image: Path, mask: Path) -> None:
+    """Put a mask onto the grid of an image, if it is on that of another sequence."""
+    wanted, found = first_volume(read_image(image)), nib.load(mask)
+    if wanted.shape == found.shape and not grid_shift(found.affine, wanted.affine, shape=wanted.shape):
         return
-    wanted, found = nib.load(image), nib.load(mask)
-    shape = wanted.shape[:3]
-    if shape == found.shape and not grid_shift(found.affine, wanted.affine, shape=shape):
-        return
-    grid = wanted if len(wanted.shape) == 3 else wanted.slicer[..., 0]
-    moved = resample_to_img(found, grid, interpolation="nearest", force_resample=True, copy_header=True)
+    moved = resample_to_img(found, wanted, interpolation="nearest", force_resample=True, copy_header=True)
     nib.save(moved, mask)
 
 

@@ -50,7 +50,8 @@ class Subjects:
         self.sequences = tuple(sequences)
         self.optional = tuple(optional)
         self.table = table
-        self._read: tuple[int, list[dict[str, Any]]] = (-1, [])
+        self._read_at, self._records = -1, list[dict[str, Any]]()
+        self._by_image = dict[Path | str, dict[str, Any]]()
         self._rows()  # what is wrong with the table is said now
         spelt = "|".join(re.escape(name) for name in sequences)
         self.pattern = re.compile(rf"(?P<subject>.+?)[_.-](?P<sequence>{spelt})w?", re.IGNORECASE)
@@ -100,20 +101,24 @@ class Subjects:
         if self.table is None:
             return []
         changed = self.table.stat().st_mtime_ns if self.table.is_file() else 0  # reading says that it is gone
-        if changed != self._read[0]:
+        if changed != self._read_at:
             cohort = read_cohort(self.table, sequences=self.sequences, optional=self.sequences)
             names = cohort.table[Column.SUBJECT]
             if twice := sorted({str(name) for name in names[names.duplicated()]}):
                 raise InputError(f"{self.table}: {', '.join(twice)}: several rows of one subject. Keep one of each")
-            self._read = changed, cohort.records(sequences=self.sequences, targets=cohort.targets)
-        return self._read[1]
+            self._read_at, self._records = changed, cohort.records(sequences=self.sequences, targets=cohort.targets)
+            self._by_image = {
+                key: record
+                for record in reversed(self._records)  # of two rows with one image the first one counts
+                for cell in record[Key.IMAGE]
+                if cell
+                for key in (Path(cell).name, Path(cell).resolve())
+            }
+        return self._records
 
     def _row_with(self, image: Path) -> dict[str, Any] | None:
-        for record in self._rows():
-            cells = [Path(cell) for cell in record[Key.IMAGE] if cell]
-            if image.resolve() in (cell.resolve() for cell in cells) or _stem(image) in (cell.name for cell in cells):
-                return record
-        return None
+        self._rows()
+        return self._by_image.get(image.resolve()) or self._by_image.get(_stem(image))
 
     def _file(self, cell: str) -> Path:
         if self.fetch is None or looks_like_image(cell):

@@ -9,14 +9,13 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pandas as pd
-from monai.transforms import LoadImage
 
 from mtseg.data import read_cohort
 from mtseg.data.checks.dicom import check_series
 from mtseg.data.checks.header import check_orientation
 from mtseg.data.checks.scan import Scan
 from mtseg.errors import InputError, Problem, ProblemsError
-from mtseg.images import first_volume
+from mtseg.images import first_volume, read_image
 from mtseg.keys import Column
 
 _APART = "Give them in a table, each with an id or a session of its own"
@@ -142,10 +141,10 @@ def read_scan(source: Source) -> nib.Nifti1Image:
         raise InputError("the table has no image of this subject. Fill in the cell")
     scan = Scan(source.name, "scan", str(source.path))
     try:
-        image = None if source.path.is_dir() else nib.load(source.path)
-        if problems := [*(check_series(scan) if image is None else check_orientation(scan, image))]:
+        series = source.path.is_dir()
+        if problems := [*(check_series(scan) if series else check_orientation(scan, nib.load(source.path)))]:
             raise InputError(f"{problems[0].what.removeprefix('scan ')}. {problems[0].remedy}")
-        image = _read_series(source.path) if image is None else first_volume(image)
+        image = first_volume(read_image(source.path))
         voxels = image.get_fdata(dtype=np.float32)
     except InputError:
         raise
@@ -157,8 +156,3 @@ def read_scan(source: Source) -> nib.Nifti1Image:
     if not finite.any() or voxels[finite].min() == voxels[finite].max():
         raise InputError("has one value everywhere. Export it again")
     return nib.Nifti1Image(np.where(finite, voxels, 0), image.affine)
-
-
-def _read_series(folder: Path) -> nib.Nifti1Image:
-    voxels = LoadImage(ensure_channel_first=False, image_only=True)(str(folder))
-    return nib.Nifti1Image(voxels.numpy(force=True).squeeze(), voxels.affine.numpy(force=True))

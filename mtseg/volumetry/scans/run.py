@@ -87,12 +87,13 @@ def measure_structure(
     Args:
         structure: What to measure.
         inputs: See `sources_of`.
-        out: Folder for masks, probabilities, pictures (BIDS derivatives), `<structure>.tsv` and `run.json`.
+        out: Folder for masks, probabilities, pictures (BIDS derivatives), `<structure>.tsv` and `run.json`. Scans that
+            it holds from earlier calls with the same settings stay in the table, below those of this call.
         profile: JSON of `mtseg volumes calibrate`: its `threshold` is used.
         cluster: See `mtseg.cluster.run_all`.
 
     Returns:
-        The table, a row per scan; one that failed has the reason in `error`.
+        The table, a row per scan of this call; one that failed has the reason in `error`.
 
     Raises:
         InputError: Inputs or profile cannot be used, the folder is in use, or there is no such cluster.
@@ -123,8 +124,19 @@ def measure_structure(
             rows[row["scan"]] = row
             logger.info("%d/%d %s", len(rows), len(tasks), _line(row))
         table = pd.DataFrame([rows[task.source.name] for task in tasks])
-        write_table(table, out / f"{structure.name}.tsv")
+        earlier = pd.DataFrame(_of_earlier_calls(tasks))
+        if len(earlier):
+            logger.info("%d more scans, measured by earlier calls, are in the table too", len(earlier))
+        write_table(pd.concat([table, earlier], ignore_index=True), out / f"{structure.name}.tsv")
     return table
+
+
+def _of_earlier_calls(tasks: Sequence[Task]) -> list[dict[str, Any]]:
+    """Rows of what else lies in the folder, so that scans can be measured one call after the other."""
+    one, ours = tasks[0], {task.row_file for task in tasks}
+    others = sorted({*one.out.glob(f"sub-*/**/*_label-{one.structure.name}_volumes.json")} - ours)
+    found = [json.loads(path.read_text()) for path in others]
+    return [row["row"] for row in found if row["made_with"] == one.made_with]
 
 
 def _description(structure: Structure, command: str) -> dict[str, Any]:
@@ -154,6 +166,8 @@ def read_threshold(profile: str | os.PathLike) -> float:
 def measure(task: Task) -> dict[str, Any]:
     """Measure one scan and write its files; an error becomes a row with the reason."""
     began = time.monotonic()
+    for outdated in task.row_file.parent.glob(f"{task.source.name}_*label-{task.structure.name}_*"):
+        outdated.unlink()
     try:
         row, at_thresholds = _measure(task)
     except InputError as error:

@@ -25,6 +25,7 @@ def studies(glioma, tmp_path_factory):
     for subject in WHOLE:
         for sequence in ("t1", "flair"):
             turned(sources / f"{subject}_{sequence}.nii.gz", folder / f"{subject}_{sequence}.nii.gz")
+    nib.save(nib.load(folder / "p3_flair.nii.gz").slicer[2:, :, 1:], folder / "p3_flair.nii.gz")  # a grid of its own
     turned(sources / "p4_flair.nii.gz", folder / "p4_flair.nii.gz")
     both = [nib.load(sources / f"p5_{sequence}.nii.gz") for sequence in ("t1", "flair")]
     voxels = np.stack([np.asarray(image.dataobj) for image in both], axis=-1)
@@ -128,7 +129,7 @@ def submit(server, glioma, image, folder, *, value=1, name="abnormality"):
     """Draw the truth, as 3D Slicer sends it."""
     subject = image.split("_")[0]
     truth = turned(glioma.parent / f"{subject}_mask.nii.gz", folder / f"{subject}.nii.gz")
-    drawn = nib.load(truth)
+    drawn = nib.load(truth).slicer[2:, :, 1:] if image == "p3_flair" else nib.load(truth)
     nib.save(nib.Nifti1Image((np.asarray(drawn.dataobj) > 0).astype(np.uint8) * value, drawn.affine), truth)
     answer = server.submit(image, truth, json.dumps({"label_info": [{"name": name, "idx": value}]}))
     assert answer.ok
@@ -175,7 +176,8 @@ def test_drawing_scoring_and_training(server, app, glioma, tmp_path):
         assert changed == pytest.approx(old, abs=0.1), "but it went on from the old one"
 
 
-def test_training_in_the_background_as_viewers_start_it(server, app):
+def test_training_in_the_background_as_viewers_start_it(server, app, studies, glioma, tmp_path):
+    submit(server, glioma, "p3_flair", tmp_path)
     said = ask(server, "p2_t1")["heads"]
     options = {MODEL: {"max_epochs": 2, "learning_rate": 0.01, "pretrained": False}}
     assert server.post("train/", json=options).ok
@@ -187,7 +189,10 @@ def test_training_in_the_background_as_viewers_start_it(server, app):
     assert (stats["epoch"], stats["total_epochs"]) == (2, 2)
     assert stats["total_time"] > 0
     assert ask(server, "p2_t1")["heads"] != said
-    assert len([*(app / "trainings").iterdir()]) == 2
+    _, newest = sorted((app / "trainings").iterdir())
+    mask, t1 = nib.load(newest / "p3_mask.nii.gz"), nib.load(studies / "p3_t1.nii.gz")
+    assert mask.shape == t1.shape and np.allclose(mask.affine, t1.affine), "drawn on the flair's grid"
+    assert np.asarray(mask.dataobj).any()
 
 
 def test_a_mask_of_something_else_is_refused_and_the_weights_stay(server, app, glioma, tmp_path):

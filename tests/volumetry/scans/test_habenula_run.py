@@ -93,6 +93,27 @@ def test_another_scan_in_the_same_place_is_measured(study, blank):
     assert len(seen) == 3
 
 
+def test_scans_of_earlier_calls_stay_in_the_table(study, tmp_path):
+    """One call per scan: the table held the last one only."""
+    folder, out, _ = study
+    for name in ("sub-02/ses-a/anat/sub-02_ses-a", "sub-01/anat/sub-01"):
+        measure_structure(HABENULA, [folder / f"{name}_T1w.nii.gz"], out=out)
+    assert read_table(out / "habenula.tsv")["scan"].tolist() == ["sub-01", "sub-02_ses-a"]
+    (tmp_path / "profile.json").write_text('{"threshold": 0.3}')
+    scan = folder / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
+    measure_structure(HABENULA, [scan], out=out, profile=tmp_path / "profile.json")
+    assert read_table(out / "habenula.tsv")["scan"].tolist() == ["sub-01"], "thresholds are not mixed"
+
+
+def test_a_scan_that_fails_leaves_nothing_of_an_earlier_one(study):
+    folder, out, _ = study
+    measure_structure(HABENULA, [folder], out=out)
+    path = folder / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
+    path.write_bytes(path.read_bytes()[:1000])
+    measure_structure(HABENULA, [folder], out=out)
+    assert not [*out.glob("sub-01/anat/*")]
+
+
 def test_another_threshold_measures_anew(study, tmp_path):
     folder, out, seen = study
     (tmp_path / "profile.json").write_text('{"threshold": 0.3}')

@@ -17,7 +17,7 @@ from monailabel.interfaces.tasks.train import TrainTask
 from mtseg.errors import InputError
 from mtseg.export.monai_label.served import ServedModel
 from mtseg.export.monai_label.server.errors import told
-from mtseg.export.monai_label.server.infer import CAM, JointInference
+from mtseg.export.monai_label.server.infer import CAM, JointInference, map_asked
 from mtseg.export.monai_label.server.score import Dice, Uncertainty
 from mtseg.export.monai_label.server.strategy import MostUncertain, Picked
 from mtseg.export.monai_label.server.subjects import file_of
@@ -85,19 +85,18 @@ class JointApp(MONAILabelApp):
                 file_of(self.datastore(), image)
             elif not Path(image).exists():  # not sent along either
                 raise InputError(f"{image}: there is no such image. Check the name, as /datastore lists it")
+            if not listed and map_asked(request, self.model) is not None:
+                raise InputError("cam: a map is kept beside its image, so put the image into the folder of studies")
             answer = super().infer(request, datastore)
             if CAM in answer["params"]:
-                self._keep(answer, image=image if listed else None)
+                self._keep(answer, image=image)
         return answer
 
-    def _keep(self, answer: dict[str, Any], *, image: str | None) -> None:
+    def _keep(self, answer: dict[str, Any], *, image: str) -> None:
         """Move the map from its temporary file to the labels of the image."""
         about = answer["params"][CAM]
         file = Path(about.pop("file"))
         try:
-            if image is None:
-                Path(answer["file"]).unlink()
-                raise InputError("cam: a map is kept beside its image, so put the image into the folder of studies")
             about["label"] = self.datastore().save_label(image, str(file), CAM, dict(about))
             about["tag"] = CAM
         finally:
@@ -112,3 +111,8 @@ class JointApp(MONAILabelApp):
         """Choose whose mask to draw next."""
         with told():
             return super().next_sample(request)
+
+    def scoring(self, request: dict[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
+        """Score masks, or how sure the network is of those without one."""
+        with told():
+            return super().scoring(request, datastore)

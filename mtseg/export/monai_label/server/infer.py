@@ -1,6 +1,7 @@
 """Inference: mask and classes of a subject, from one of its images."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -17,6 +18,13 @@ CAM = "cam"
 """Option of a request, and tag of the label, that is a map of where an answer came from."""
 
 NO_CAM = "none"
+
+
+def map_asked(request: Mapping[str, Any], model: ServedModel) -> str | None:
+    """The head or structure of whose answer a map is asked for, if one is."""
+    asked = request.get(CAM)
+    asked = asked[0] if isinstance(asked, list) else asked  # the options as they were offered
+    return None if asked in (None, False, NO_CAM) else model.maps[0] if asked is True else asked
 
 
 class JointInference(InferTask):
@@ -58,10 +66,7 @@ class JointInference(InferTask):
             The mask's file, which is the caller's to remove, and the answers. A map is a file too: its path is under
             "cam" and "file".
         """
-        asked = request.get(CAM)
-        asked = asked[0] if isinstance(asked, list) else asked  # the options as they were offered
-        wanted = None if asked in (None, False, NO_CAM) else self.model.maps[0] if asked is True else asked
-        with self.model.answer(Path(request["image"]), cam=wanted) as answer:
+        with self.model.answer(Path(request["image"]), cam=map_asked(request, self.model)) as answer:
             result = answer.result
             if answer.cam is not None:
                 result |= {CAM: result[CAM] | {"file": _kept(answer.cam)}}

@@ -104,14 +104,16 @@ def uncertainty_of(
         compute: Ask the network, if the datastore has no score by its weights.
     """
     kept = datastore.get_image_info(image).get(UNCERTAINTY, {})
-    if kept.get(VERSION) == model.version or not compute:
-        return kept if "mean" in kept and kept[VERSION] == model.version else None
+    if kept.get(VERSION) == model.version:
+        return kept
+    if not compute:
+        return None
     try:
         with model.answer(file_of(datastore, image)) as answer:
             score = answer.result[UNCERTAINTY]
-    except InputError as error:
+    except InputError as error:  # not kept: the file, its siblings or the table may be mended
         logger.warning("%s: cannot be predicted: %s", image, error)
-        score = {"error": str(error)}
+        return None
     datastore.refresh()  # as above
     datastore.update_image_info(image, {UNCERTAINTY: score | {VERSION: model.version}})
-    return score if "mean" in score else None
+    return score

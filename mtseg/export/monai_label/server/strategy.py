@@ -1,6 +1,7 @@
 """Active learning: whose mask to draw next."""
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 from monailabel.interfaces.datastore import Datastore
@@ -53,11 +54,12 @@ class MostUncertain(Strategy):
         images = unlabeled(self.model, datastore)
         if not images:
             return None
-        scores = {image: uncertainty_of(self.model, datastore, image, compute=False) for image in images}
-        for image in [image for image in images if scores[image] is None][:AT_ONCE]:
-            scores[image] = uncertainty_of(self.model, datastore, image)
-        known = {image: score["mean"] for image, score in scores.items() if score}
+        asked = ((image, uncertainty_of(self.model, datastore, image, compute=False)) for image in images)
+        known = {image: score for image, score in asked if score}
+        unknown = (image for image in images if image not in {*known})
+        asked = ((image, uncertainty_of(self.model, datastore, image)) for image in unknown)
+        known |= islice(((image, score) for image, score in asked if score), AT_ONCE)  # who fails takes no time
         if not known:
             return {"id": images[0]}
-        chosen = max(known, key=lambda image: known[image])
-        return {"id": chosen, "uncertainty": scores[chosen]}
+        chosen = max(known, key=lambda image: known[image]["mean"])
+        return {"id": chosen, "uncertainty": known[chosen]}

@@ -17,7 +17,7 @@ from mtseg.bundle.locate import root
 from mtseg.errors import InputError
 from mtseg.export.monai_label.drawn import read_drawn
 from mtseg.export.monai_label.options import training_settings
-from mtseg.export.monai_label.served import ServedModel
+from mtseg.export.monai_label.served import ServedModel, to_grid_of
 from mtseg.export.monai_label.server.subjects import labeled
 from mtseg.export.monai_label.subjects import Subject
 from mtseg.files import read_table, replacing
@@ -103,6 +103,7 @@ class JointTraining(TrainTask):
                 continue
             mask = folder / f"{subject.name}_mask.nii.gz"
             nib.save(drawn, mask)
+            to_grid_of(next(path for path in subject.images if path is not None), mask)
             cells = self.model.subjects.cells(subject.name)
             targets = {head.name: cells.get(head.name) for head in self.model.about.heads}
             subjects.append(subject)
