@@ -27,10 +27,8 @@ def run(head: str | None = None, *atlas: str) -> None:
             nib.save(image, scan)
         first, memory = command("volumes", "habenula", scans[0], "--out", folder / "one")
         in_all, memory_in_all = command("volumes", "habenula", *scans, "--out", folder / "all")
-        print(
-            f"mtseg volumes habenula: {first:.1f} s, {memory:.1f} GB; each further head {(in_all - first) / FURTHER:.1f} s"
-        )
-        print(f"memory after {len(scans)} heads {memory_in_all:.1f} GB")
+        print(f"mtseg volumes habenula: {first:.1f} s, each further head {(in_all - first) / FURTHER:.1f} s")
+        print(f"memory {memory:.1f} GB, with {len(scans)} heads {memory_in_all:.1f} GB")
         _print_stages(scans[0])
         if atlas:
             print(f"registration of the atlas: {_register(scans[0], *atlas):.1f} s")

@@ -27,7 +27,7 @@ WARM, COUNTED = 4, 40
 
 
 def run() -> None:
-    """Print samples a second, one process each: whole brains in patches of the bundle's size, and patches cut from them."""
+    """Print samples a second, one process each: of whole brains, and of patches that are cut from them."""
     reuse_memory()
     for size in (None, CUT):
         _compare([] if size is None else [f"patch_size={size}"])
