@@ -39,10 +39,13 @@ def alone_in(folder: str | os.PathLike) -> Iterator[None]:
     """Keep other processes of this machine out of a folder, which is made if need be; it is free again when one dies.
 
     Raises:
-        InputError: Another process is in it.
+        InputError: Another process is in it, or it cannot be made.
     """
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    opened = os.open(folder, os.O_RDONLY)
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        opened = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise InputError(f"{folder}: is no folder and cannot become one ({error.strerror}). Choose another") from error
     try:
         _lock(opened, folder)
         yield

@@ -14,7 +14,7 @@ python scripts/bench.py cam            maps, as a ratio to a forward and backwar
 python scripts/bench.py zncc           the similarity of 450 maps, as a ratio to the bare matrix product
 python scripts/bench.py experiment     four trainings on two workers, as a ratio to one after the other
 python scripts/bench.py ssp            one volume to eight views of Z, and making the surface once
-python scripts/bench.py habenula       `mtseg volumes habenula` of one head and of more, from a cold start, and by stage;
+python scripts/bench.py habenula       `mtseg volumes habenula` of one head and of more, from cold, and by stage;
                                        with HEAD, TEMPLATE, LABEL also their registration by ANTs (extra `bench`)
 """
 

@@ -160,4 +160,7 @@ def _named(pairs: list[str], option: str) -> dict[str, Path]:
     wrong = [pair for pair in pairs if not all(pair.partition("="))]
     if wrong:
         raise InputError(f"{option} {wrong[0]}: write NAME=FILE, such as before=movie.tif")
+    names = [pair.partition("=")[0] for pair in pairs]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise InputError(f"{option} {twice[0]}: is given twice. Give each its own name")
     return {name: Path(file) for name, _, file in (pair.partition("=") for pair in pairs)}

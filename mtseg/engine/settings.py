@@ -33,8 +33,8 @@ def check_settings(
         for name, value in counts.items()
         if not _is_count(value)
     ]
-    if not isinstance(learning_rate, int | float) or learning_rate <= 0:
-        problems.append(Problem("", "learning_rate", f"is {learning_rate!r}", "Give a number above 0, such as 0.001"))
+    if not isinstance(learning_rate, int | float) or learning_rate < 0:
+        problems.append(Problem("", "learning_rate", f"is {learning_rate!r}", "Give a number from 0, such as 0.001"))
     axes = len(patch_size)
     if tile_size is not None and not (
         isinstance(tile_size, list) and len(tile_size) == axes and all(map(_is_count, tile_size))

@@ -87,8 +87,10 @@ def make_backbone(name: str, *, spatial_dims: int, in_channels: int, weights: st
     """
     architecture = find_architecture(name, spatial_dims=spatial_dims)
     state = None if weights is None else read_weights(architecture.published, weights)
-    learned_channels = None if state is None else state.get(f"{architecture.first}.weight")
-    network = architecture.make(spatial_dims, in_channels if learned_channels is None else learned_channels.shape[1])
+    first = None if state is None else state.get(f"{architecture.first}.weight")
+    # Of a layer of another kind, filling says that it does not fit.
+    learned = in_channels if first is None or first.ndim != spatial_dims + 2 else first.shape[1]
+    network = architecture.make(spatial_dims, learned)
     features = int(network.get_submodule(architecture.last).in_features)  # type: ignore[arg-type]
     network.set_submodule(architecture.last, nn.Identity())
     if state is not None:

@@ -38,9 +38,13 @@ def read_weights(published: str | None, weights: str) -> dict[str, Tensor]:
         try:
             state = torch.load(weights, map_location="cpu", weights_only=True)
         except Exception as error:  # torch and pickle raise whatever a file makes them raise
-            raise InputError(f"{weights}: cannot be read ({str(error).splitlines()[0]}). Give a state dict") from error
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+            raise InputError(f"{weights}: is no file that torch.save wrote ({error!r}). Give a state dict") from error
+    if not isinstance(state, Mapping) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+    ):
         raise InputError(f"{weights}: is no state dict of tensors. Save network.state_dict() alone")
+    if wrong := [key for key, value in state.items() if not value.isfinite().all()]:
+        raise InputError(f"{weights}: {wrong[0]} holds numbers that are not finite. Give weights of a sound training")
     # torchvision's DenseNet files are older than its names.
     return {re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)", r"\1\2", key): value for key, value in state.items()}
 

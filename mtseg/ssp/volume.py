@@ -48,7 +48,7 @@ class Volume(NamedTuple):
 
 
 def read_volume(image: nib.Nifti1Image) -> Volume:
-    """Take the array of an image, whatever order it is stored in.
+    """Take the array of an image, whatever order it is stored in; what is infinite is not known (NaN).
 
     Raises:
         InputError: It is not 3D.
@@ -63,4 +63,5 @@ def read_volume(image: nib.Nifti1Image) -> Volume:
     if len(squeezed.shape) != 3:
         raise InputError(f"{file or 'image'}: shape {image.shape}, but 3D-SSP needs three dimensions. Take one volume")
     found = nib.as_closest_canonical(squeezed)
-    return Volume(np.asarray(found.dataobj, dtype=np.float32), found.affine, file)
+    values = np.asarray(found.dataobj, dtype=np.float32)
+    return Volume(np.where(np.isfinite(values), values, np.nan), found.affine, file)

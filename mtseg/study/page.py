@@ -1,7 +1,7 @@
 """A study's page: its own figures, and beside them the published ones, which are of other data."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,8 @@ from mtseg.report.figure import NEUTRAL, Picture, picture
 from mtseg.report.page import Section, write_page
 from mtseg.report.tables import Cell, Table
 from mtseg.report.text import spell, spell_interval
+from mtseg.study.classes import HIGH, LOW
+from mtseg.study.runs import Plan
 
 PUBLISHED = "published: the source's own data"
 HERE = "computed here: these data"
@@ -25,10 +27,25 @@ BESIDE = (
     "says nothing about the method. "
 )
 
-SHUFFLED = (
-    "The labels were shuffled (--shuffle-labels): there is nothing to find, and whatever is found here is chance or a "
-    "mistake."
-)
+
+def plan_notes(plan: Plan) -> Iterator[str]:
+    """Say on what terms the figures of a page are to be taken."""
+    if plan.shuffled:
+        yield (
+            "The labels were shuffled (--shuffle-labels): there is nothing to find, and whatever is found here is "
+            "chance or a mistake."
+        )
+    if plan.quick:
+        yield (
+            "A quick run (--quick): small pictures or networks, few and short trainings. It shows that everything "
+            "works, not how well; only a run without it is comparable to what was published."
+        )
+
+
+def median_note(median: float | None, *, label: str, of: str) -> Iterator[str]:
+    """Say at what numbers were halved, where they were."""
+    if median is not None:
+        yield f"{label} is a number: {HIGH} is above the median of {of}, {spell(median)}, {LOW} is the rest."
 
 
 def beside_published(rows: Iterable[tuple[str, str, str]]) -> Table:

@@ -1,5 +1,6 @@
 """What studies have in common: settings that stay, trainings, maps of every picture, and labels that mean nothing."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ from mtseg.study.pictures import read_picture
 
 SETTINGS = "settings.json"
 """What a study's folder was made with."""
+PICTURES = "pictures.sha256"
+"""Fingerprint of the pictures that its networks learn from and answer about."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,10 @@ def study_folder(plan: Plan, settings: Mapping[str, Any]) -> Iterator[Path]:
     known = json.loads(json.dumps({**settings, "quick": plan.quick, "shuffled": plan.shuffled}, default=str))
     with alone_in(out):
         path = out / SETTINGS
-        before = json.loads(path.read_text()) if path.is_file() else known
+        try:
+            before = dict(json.loads(path.read_text())) if path.is_file() else known
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{path}: is not of a study ({error}). Choose another --out") from error
         if changed := [key for key in {**known, **before} if known.get(key) != before.get(key)]:
             raise InputError(f"{out}: was begun with another {', '.join(changed)}. Choose another --out")
         with replacing(path) as temporary:
@@ -75,6 +81,26 @@ def study_folder(plan: Plan, settings: Mapping[str, Any]) -> Iterator[Path]:
             if [*out.iterdir()] == [path]:  # nothing was made: the same folder takes the corrected input
                 path.unlink()
             raise
+
+
+def require_same_pictures(out: Path, data: Path) -> None:
+    """Note the pictures that a study begins with, and refuse others when it goes on: what is finished is of those.
+
+    Args:
+        out: The study's folder.
+        data: Its folder of pictures.
+
+    Raises:
+        InputError: Pictures have changed, as they do when input files are replaced under their names.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(data.rglob("*.nii.gz")):
+        digest.update(str(path.relative_to(data)).encode() + path.read_bytes())
+    found, noted = digest.hexdigest(), out / PICTURES
+    if noted.is_file() and noted.read_text() != found:
+        raise InputError(f"{out}: was begun with other images of these names. Put them back, or choose another --out")
+    with replacing(noted) as temporary:
+        temporary.write_text(found)
 
 
 def train_variants(out: Path, *, cluster: str | None, cohort: Path, **spec: Any) -> Path:
@@ -130,7 +156,8 @@ def shuffle_labels(table: Path, *, label: str, by: str, seed: int) -> Path:
     """Write a table in which labels mean nothing: exchanged between persons (or events) of a fold.
 
     What a study finds on it is what it finds where there is nothing to find. Folds keep their share of each class:
-    else a network would have learnt as frequent what is rare where it is asked, and answer worse than by chance.
+    else a network would have learnt as frequent what is rare where it is asked, and answer worse than by chance. Only
+    what lies in several folds is exchanged across them: whatever keeps its label there can be recognised, and is.
 
     Args:
         table: A cohort's.
@@ -145,8 +172,10 @@ def shuffle_labels(table: Path, *, label: str, by: str, seed: int) -> Path:
         InputError: In each fold all labels are alike.
     """
     cohort = read_cohort(table)
-    first = cohort.table.groupby(by, sort=True).first()
-    folds = first[Column.FOLD] if Column.FOLD in first else pd.Series(0, first.index)
+    units = cohort.table.groupby(by, sort=True)
+    first = units.first()
+    apart = Column.FOLD in first and units[Column.FOLD].nunique().max() == 1
+    folds = first[Column.FOLD] if apart else pd.Series(0, first.index)
     labels = first[label].groupby(folds)
     if labels.nunique().max() < 2:
         raise InputError(f"{table}: --shuffle-labels finds nothing to exchange: in each fold all have one {label}")

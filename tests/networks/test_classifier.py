@@ -167,11 +167,23 @@ def test_weights_that_cannot_be_had(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"no such file\. Weights that torchvision has: none"):
         classifier("monai_resnet18").load_pretrained("DEFAULT")
     (tmp_path / "text.pt").write_text("no weights")
-    with pytest.raises(InputError, match="cannot be read"):
-        network.load_pretrained(str(tmp_path / "text.pt"))
+    (tmp_path / "empty.pt").touch()
+    for file in ("text.pt", "empty.pt"):
+        with pytest.raises(InputError, match="is no file that torch"):
+            network.load_pretrained(str(tmp_path / file))
     torch.save({"epoch": 3}, tmp_path / "checkpoint.pt")
     with pytest.raises(InputError, match="is no state dict"):
         network.load_pretrained(str(tmp_path / "checkpoint.pt"))
+    torch.save({3: torch.zeros(1)}, tmp_path / "numbers.pt")
+    with pytest.raises(InputError, match="is no state dict"):
+        network.load_pretrained(str(tmp_path / "numbers.pt"))
+    state = original("resnet18").state_dict()
+    torch.save(state | {"conv1.weight": torch.full((64, 3, 7, 7), torch.nan)}, tmp_path / "nan.pt")
+    with pytest.raises(InputError, match=r"conv1\.weight holds numbers that are not finite"):
+        network.load_pretrained(str(tmp_path / "nan.pt"))
+    torch.save(state | {"conv1.weight": torch.zeros(64)}, tmp_path / "flat.pt")
+    with pytest.raises(InputError, match=r"conv1\.weight"):
+        network.load_pretrained(str(tmp_path / "flat.pt"))
 
 
 def test_downloaded_weights(monkeypatch):

@@ -9,7 +9,8 @@ import pytest
 
 from mtseg.data import read_cohort
 from mtseg.errors import InputError
-from mtseg.study.runs import Plan, shuffle_labels, study_folder
+from mtseg.study.pictures import save_picture
+from mtseg.study.runs import Plan, require_same_pictures, shuffle_labels, study_folder
 
 
 def test_a_folder_goes_on_with_the_same_settings_only(tmp_path):
@@ -41,6 +42,41 @@ def test_a_wrong_input_leaves_no_settings_behind(tmp_path):
         raise InputError("later")
     with pytest.raises(InputError, match="another template"), study_folder(plan, {"template": "wrong.nii.gz"}):
         pass
+
+
+def test_pictures_that_were_replaced_are_noticed(tmp_path):
+    """The page showed the new pictures under the old maps and figures."""
+    data = tmp_path / "data"
+    save_picture(data / "pictures" / "a.nii.gz", np.zeros((4, 4)))
+    require_same_pictures(tmp_path, data)
+    save_picture(data / "pictures" / "a.nii.gz", np.zeros((4, 4)))
+    require_same_pictures(tmp_path, data)
+    save_picture(data / "pictures" / "a.nii.gz", np.ones((4, 4)))
+    with pytest.raises(InputError, match="begun with other images of these names"):
+        require_same_pictures(tmp_path, data)
+
+
+def test_a_folder_that_is_none(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(InputError, match="file: is no folder and cannot become one"),
+        study_folder(Plan(tmp_path / "file"), {}),
+    ):
+        pass
+    (tmp_path / "settings.json").write_text("[1]")
+    with pytest.raises(InputError, match=r"settings\.json: is not of a study"), study_folder(Plan(tmp_path), {}):
+        pass
+
+
+def test_what_is_in_two_folds_keeps_its_label_and_is_exchanged_with_everybody(tmp_path):
+    """Pictures of a case got labels of their own, and a split that leaks passed for one that does not."""
+    table = pd.DataFrame({"participant_id": [f"p{i}" for i in range(24)], "ct": "a.nii.gz", "fold": [0, 1] * 12})
+    table["case"] = [f"c{i // 2}" for i in range(24)]
+    table["sex"] = ["F" if i < 12 else "M" for i in range(24)]
+    table.to_csv(tmp_path / "table.tsv", sep="\t", index=False)
+    shuffled = read_cohort(shuffle_labels(tmp_path / "table.tsv", label="sex", by="case", seed=0)).table
+    assert shuffled.groupby("case")["sex"].nunique().eq(1).all()
+    assert shuffled["sex"].value_counts().tolist() == [12, 12] and (shuffled["sex"] != table["sex"]).any()
 
 
 def test_shuffled_labels_stay_whole_within_a_person(tmp_path):

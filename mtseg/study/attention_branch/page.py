@@ -15,10 +15,11 @@ from mtseg.report.page import Section
 from mtseg.report.tables import plain
 from mtseg.report.text import CHOICES, METRICS, spell_p
 from mtseg.statistics import ALL, SEED, VARIANT, means_table
-from mtseg.study.attention_branch.slices import DIAGNOSIS, IMAGE
+from mtseg.study.attention_branch.slices import DIAGNOSIS, IMAGE, Prepared
 from mtseg.study.attention_branch.tables import LEVEL, MEASURES, PATIENT, SLICE
-from mtseg.study.page import BESIDE, SHUFFLED, beside_published, with_interval, write_study
+from mtseg.study.page import BESIDE, beside_published, median_note, plan_notes, with_interval, write_study
 from mtseg.study.pictures import read_picture
+from mtseg.study.runs import Plan
 from mtseg.tasks import Head
 
 PUBLISHED = {
@@ -62,18 +63,27 @@ class Findings:
 
 
 def write_attention_page(
-    out: Path, found: Findings, *, table: Path, head: Head, shuffled: bool, weights: str | None, left_out: int
+    out: Path,
+    found: Findings,
+    prepared: Prepared,
+    *,
+    table: Path,
+    head: Head,
+    label: str,
+    plan: Plan,
+    weights: str | None,
 ) -> Path:
     """Write tables and page.
 
     Args:
         out: The study's folder.
         found: What was found.
-        table: The slices.
+        prepared: What was given.
+        table: The slices that were trained on.
         head: The question.
-        shuffled: The labels mean nothing.
+        label: The column of the classes.
+        plan: What was asked for.
         weights: What the networks began with; None: nothing learned.
-        left_out: Rows that could not be used.
 
     Returns:
         The page.
@@ -97,7 +107,7 @@ def write_attention_page(
         n=found.persons.nunique(),
         unit=f"patients, {len(found.persons)} slices",
         sections=sections,
-        notes=[*_notes(found, shuffled=shuffled, weights=weights, left_out=left_out)],
+        notes=[*_notes(found, prepared, label=label, plan=plan, weights=weights)],
         tables={"diagnoses": found.diagnoses, "matched": found.matched, "agreement": agreement},
         command="study attention-branch",
     )
@@ -116,7 +126,7 @@ _COMPARED = "The same patients, paired: McNemar's test of the accuracy, DeLong's
 _MAPS = (
     "The network's own attention map, and Grad-CAM of its answer, of slices that it did not train on (first repeat). "
     "Energy inside: share of the map in the mask that attention was taught by; mask share: what a map that looks "
-    "everywhere alike has. Means over slices, with 95 % intervals over patients."
+    "everywhere alike has. Means over patients, of whom each is the mean of his slices, with 95 % intervals."
 )
 
 
@@ -189,11 +199,11 @@ def _result(diagnoses: pd.DataFrame, variant: str) -> str:
     return f"{variant.capitalize()}: AUC of patients {with_interval(one['value'], one['low'], one['high'])}."
 
 
-def _notes(found: Findings, *, shuffled: bool, weights: str | None, left_out: int) -> Iterator[str]:
-    if shuffled:
-        yield SHUFFLED
-    if left_out:
-        yield f"{left_out} rows of the table without name, patient or label were left out."
+def _notes(found: Findings, prepared: Prepared, *, label: str, plan: Plan, weights: str | None) -> Iterator[str]:
+    yield from plan_notes(plan)
+    yield from median_note(prepared.classes.median, label=label, of="the patients' means")
+    if prepared.left_out:
+        yield f"{prepared.left_out} rows of the table without name, patient or label were left out."
     if weights is None:
         yield "The networks began with random numbers, not with learned weights (--weights)."
     if (count := found.persons.nunique()) < 100:

@@ -1,5 +1,6 @@
 """From pictures of slices and a table to a cohort whose rows are slices of patients."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from skimage.color import rgb2gray
 from skimage.io import imread
 from skimage.transform import resize
 
@@ -33,7 +35,8 @@ class Slices:
     Attributes:
         table: File (TSV, CSV or Parquet) with a row per slice.
         images: Folder of the slices, named as the table calls them, one grey channel.
-        masks: Folder of masks of where to look, of the same names; everything but 0 is inside.
+        masks: Folder of masks of where to look, of the same names; everything but 0 and transparent is inside, of a
+            JPEG what is brighter than half of the brightest.
         name: Column of the slices' names.
         patient: Column that says whose they are.
         label: Column of the classes, two. Of a column of more numbers the patients' means are halved, see
@@ -56,12 +59,12 @@ class Prepared:
 
     Attributes:
         table: Path of the table of slices.
-        classes: The other one and the positive one.
+        classes: The patients'.
         left_out: Rows of the user's table without name, patient or label.
     """
 
     table: Path
-    classes: tuple[str, str]
+    classes: Classes
     left_out: int
 
 
@@ -104,12 +107,13 @@ def prepare_slices(given: Slices, *, out: str | PathLike, size: int, folds: int)
     divided = split_cohort(patients, folds=folds, stratify=(DIAGNOSIS,)).table
     table[Column.FOLD.value] = table[Column.GROUP].map(divided.set_index(Column.GROUP)[Column.FOLD])
     for row, name in zip(rows.to_dict("records"), names, strict=True):
-        image, mask = (_read(_find(folder, row[given.name])) for folder in (given.images, given.masks))
-        save_picture(out / FOLDER / f"{name}.nii.gz", resize(image, (size, size), anti_aliasing=True))
-        inside = resize((mask > 0).astype(float), (size, size), anti_aliasing=True) > 0.5
+        image, mask = (_find(folder, row[given.name]) for folder in (given.images, given.masks))
+        assert image is not None and mask is not None, "or it would be a problem"
+        save_picture(out / FOLDER / f"{name}.nii.gz", resize(_read(image), (size, size), anti_aliasing=True))
+        inside = resize(_inside(mask).astype(float), (size, size), anti_aliasing=True) > 0.5
         save_picture(out / FOLDER / f"{name}_mask.nii.gz", inside)
     write_cohort(table, out / TABLE)
-    return Prepared(out / TABLE, classes.names, left_out)
+    return Prepared(out / TABLE, classes, left_out)
 
 
 def _rows(given: Slices) -> tuple[pd.DataFrame, int]:
@@ -151,7 +155,7 @@ def _ids(names: pd.Series) -> list[str]:
 
 def _problems(rows: pd.DataFrame, given: Slices) -> Iterator[Problem]:
     """What is wrong with the slices' names and pictures."""
-    names = rows[given.name]
+    names, known = rows[given.name], dict[bytes, str]()
     for name in names[pd.Series(_ids(names)).duplicated()].unique():
         yield Problem(str(name), str(given.table), f"stands there twice in {given.name}", "Give each slice its own row")
     for name in names.unique():
@@ -164,11 +168,19 @@ def _problems(rows: pd.DataFrame, given: Slices) -> Iterator[Problem]:
             try:
                 pixels = _read(path)
             except Exception as error:  # which library reads, and what it raises, depends on what else is installed
-                yield Problem(str(name), str(path), f"cannot be read as a picture ({error})", "Save it again as PNG")
+                remedy = "Save it as a PNG of one page, without colour"
+                yield Problem(str(name), str(path), f"cannot be read as a picture ({error})", remedy)
                 continue
             shapes.append(pixels.shape)
             if not np.isfinite(pixels).all():
                 yield Problem(str(name), str(path), "has pixels that are no number", "Replace these, such as by 0")
+            elif what == "picture":
+                other = known.setdefault(hashlib.sha256(pixels.tobytes()).digest(), name)
+                if pixels.min() == pixels.max():
+                    yield Problem(str(name), str(path), "shows nothing", "Leave this slice out of the table")
+                elif other != name:
+                    remedy = "Copy the right one there, or leave out one of the slices"
+                    yield Problem(str(name), str(path), f"is the same picture as that of {other}", remedy)
         if len({*shapes}) > 1:
             said = " and ".join(" × ".join(map(str, shape)) for shape in shapes)
             yield Problem(str(name), str(given.masks), f"picture and mask have {said} pixels", "Give its own mask")
@@ -180,7 +192,21 @@ def _find(folder: Path, name: str) -> Path | None:
     return next((path for path in named if path.suffix.lower() in SUFFIXES and path.is_file()), None)
 
 
-def _read(path: Path | None) -> np.ndarray:
-    """Grey values from 0 to 1 (rows, columns)."""
-    pixels = imread(path, as_gray=True)
-    return pixels / np.iinfo(pixels.dtype).max if np.issubdtype(pixels.dtype, np.integer) else pixels
+def _read(path: Path) -> np.ndarray:
+    """Grey values (rows, columns), 0 where the picture is transparent."""
+    pixels = np.asarray(imread(path))
+    if np.issubdtype(pixels.dtype, np.integer):
+        pixels = pixels / np.iinfo(pixels.dtype).max
+    if pixels.ndim == 2:
+        return pixels
+    channels = pixels.shape[-1]
+    if pixels.ndim != 3 or channels > 4:
+        raise ValueError(f"{' × '.join(map(str, pixels.shape))} values: several pages?")
+    seen = pixels[..., -1] > 0 if channels in (2, 4) else 1
+    return seen * (rgb2gray(pixels[..., :3]) if channels > 2 else pixels[..., 0])
+
+
+def _inside(path: Path) -> np.ndarray:
+    """The mask; what JPEG leaves of sharp borders are low values beyond them."""
+    values = _read(path)
+    return values > (values.max() / 2 if path.suffix.lower() in (".jpg", ".jpeg") else 0)

@@ -12,7 +12,15 @@ from mtseg.statistics import VARIANT
 from mtseg.study.attention_branch.page import Findings, write_attention_page
 from mtseg.study.attention_branch.slices import DIAGNOSIS, Slices, prepare_slices
 from mtseg.study.attention_branch.tables import PATIENT, SLICE, diagnosis_table, matched_table, one_row_each
-from mtseg.study.runs import Plan, known_weights, map_pictures, shuffle_labels, study_folder, train_variants
+from mtseg.study.runs import (
+    Plan,
+    known_weights,
+    map_pictures,
+    require_same_pictures,
+    shuffle_labels,
+    study_folder,
+    train_variants,
+)
 from mtseg.tasks import Head, Kind
 
 BUNDLE = "attention_branch_2d"
@@ -57,7 +65,8 @@ def run_attention_branch(
     with study_folder(plan, settings) as folder:
         size = QUICK_SIZE if plan.quick else SIZE
         prepared = prepare_slices(given, out=folder / "data", size=size, folds=FOLDS)
-        table, classes = prepared.table, prepared.classes
+        require_same_pictures(folder, folder / "data")
+        table, classes = prepared.table, prepared.classes.names
         if plan.shuffled:
             table = shuffle_labels(table, label=DIAGNOSIS, by=Column.GROUP, seed=0)
         common: dict[str, Any] = {
@@ -81,8 +90,8 @@ def run_attention_branch(
         head = Head(DIAGNOSIS, Kind.CLASSES, classes)
         maps = pd.concat([_maps(folder, experiment, table, variant) for variant in (BASELINE, SWITCHED)])
         found = _findings(experiment, table, head, maps)
-        about: dict[str, Any] = {"shuffled": plan.shuffled, "weights": weights, "left_out": prepared.left_out}
-        return write_attention_page(folder, found, table=table, head=head, **about)
+        about: dict[str, Any] = {"label": given.label, "plan": plan, "weights": weights}
+        return write_attention_page(folder, found, prepared, table=table, head=head, **about)
 
 
 def baseline(*, quick: bool) -> dict[str, Any]:

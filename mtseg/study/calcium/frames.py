@@ -1,5 +1,6 @@
 """From movies to a table per condition, with a picture for each frame, what is stimulated in it, and its fold."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -28,7 +29,7 @@ class PreparedFrames:
         tables: By condition, the path of its table.
         labels: The cells that can be learnt, then "none".
         dropped: The other cells, and the fewest events that each has in any condition.
-        left_out: By condition, how many frames are in no event or show dropped cells only.
+        left_out: By condition, how many frames are in no event, show dropped cells only, or repeat an earlier one.
         counts: condition, label, n_frames, n_events, n_folds. A label in one fold only is never learnt before that fold
             is answered.
     """
@@ -119,10 +120,14 @@ def _events_of(cells: Cells, recordings: Sequence[Recording]) -> dict[str, int]:
 
 
 def _table(recording: Recording, labels: Sequence[str]) -> pd.DataFrame:
-    """The frames that show labels or nothing at all, in order; the index says which of the movie they are."""
+    """The frames that show labels or nothing at all, in order; the index says which of the movie they are.
+
+    Frame grabbers repeat frames: only the first of them counts.
+    """
     condition, frames = recording.condition, recording.frames.set_index("frame")
     shown = frames["cells"].map(lambda cells: ";".join(name for name in cells if name in labels))
-    frames = frames[shown.ne("") | frames["cells"].map(len).eq(0)]
+    pixels = frames.index.map(lambda frame: hashlib.sha256(recording.movie[frame].tobytes()).digest())
+    frames = frames[(shown.ne("") | frames["cells"].map(len).eq(0)) & ~pixels.duplicated()]
     stimulated = shown[frames.index].replace("", NOTHING)
     ids = [f"{condition}_f{frame:04d}" for frame in frames.index]
     return pd.DataFrame(

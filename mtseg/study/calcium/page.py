@@ -20,14 +20,15 @@ from mtseg.study.calcium.frames import PreparedFrames
 from mtseg.study.calcium.patterns import PatternChange
 from mtseg.study.page import (
     BESIDE,
-    SHUFFLED,
     bars_picture,
     beside_published,
     matrix_picture,
     mean_and_sd,
+    plan_notes,
     with_interval,
     write_study,
 )
+from mtseg.study.runs import Plan
 
 PAPER_RULE = "right_strongest"
 RULES = {
@@ -74,7 +75,7 @@ def write_calcium_page(
     frames: PreparedFrames,
     change: PatternChange | None,
     *,
-    shuffled: bool,
+    plan: Plan,
     observed: bool,
 ) -> Path:
     """Write tables and page.
@@ -84,7 +85,7 @@ def write_calcium_page(
         found: One or two conditions.
         frames: What was prepared.
         change: Of two conditions that share patterns.
-        shuffled: The labels mean nothing.
+        plan: What was asked for.
         observed: The labels come from tables of events, not from the movies themselves.
 
     Returns:
@@ -114,7 +115,7 @@ def write_calcium_page(
         n=sum(len(one.rows) for one in found),
         unit="frames",
         sections=sections,
-        notes=[*_notes(found, frames, change, shuffled=shuffled, observed=observed)],
+        notes=[*_notes(found, frames, change, plan=plan, observed=observed)],
         tables=tables,
         command="study calcium",
     )
@@ -242,10 +243,9 @@ def _result(one: Findings) -> str:
 
 
 def _notes(
-    found: Sequence[Findings], frames: PreparedFrames, change: PatternChange | None, *, shuffled: bool, observed: bool
+    found: Sequence[Findings], frames: PreparedFrames, change: PatternChange | None, *, plan: Plan, observed: bool
 ) -> Iterator[str]:
-    if shuffled:
-        yield SHUFFLED
+    yield from plan_notes(plan)
     if not observed:
         yield (
             "No table of stimulations was given: a cell counts as stimulated where its own ΔF/F is high. The labels "
@@ -255,7 +255,7 @@ def _notes(
     if len(found) > 1 and change is None:
         yield "The conditions share fewer than two patterns, so the similarity of their maps cannot be compared."
     if left:
-        yield f"Frames left out, which show rare cells only or lie in no event: {left}."
+        yield f"Frames left out, which show rare cells only or lie in no event, and copies of earlier ones: {left}."
     if frames.dropped:
         yield f"{len(frames.dropped)} cells have too few events to be labels."
     events = {one.condition: one.rows[Column.GROUP].nunique() for one in found}

@@ -23,7 +23,15 @@ from mtseg.study.calcium.page import Findings, write_calcium_page
 from mtseg.study.calcium.patterns import PatternChange, compare_patterns, mean_pattern_maps, patterns_of
 from mtseg.study.calcium.scoring import score_cells, score_rules
 from mtseg.study.pictures import read_picture
-from mtseg.study.runs import Plan, map_pictures, read_maps, shuffle_labels, study_folder, train_variants
+from mtseg.study.runs import (
+    Plan,
+    map_pictures,
+    read_maps,
+    require_same_pictures,
+    shuffle_labels,
+    study_folder,
+    train_variants,
+)
 from mtseg.tasks import Head, Kind
 
 BUNDLE = "calcium_2d"
@@ -71,6 +79,7 @@ def run_calcium(
     }
     with study_folder(plan, settings) as folder:
         frames = prepare_frames(movies, cells, out=folder / "data", events=events, threshold_sd=threshold_sd)
+        require_same_pictures(folder, folder / "data")
         tables = frames.tables
         if plan.shuffled:
             tables = {
@@ -81,7 +90,7 @@ def run_calcium(
         ]
         common = set.intersection(*(patterns_of(one.rows) for one in found))
         change = _change(found) if len(found) == 2 and len(common) > 1 else None
-        return write_calcium_page(folder, found, frames, change, shuffled=plan.shuffled, observed=bool(events))
+        return write_calcium_page(folder, found, frames, change, plan=plan, observed=bool(events))
 
 
 def _condition(name: str, table: Path, frames: PreparedFrames, *, out: Path, seeds: list[int], plan: Plan) -> Findings:

@@ -11,14 +11,14 @@ from mtseg.report.figure import style
 from mtseg.report.page import Section
 from mtseg.report.tables import Table, plain
 from mtseg.report.text import spell
-from mtseg.study.classes import HIGH, LOW
 from mtseg.study.motor_learning.accuracy import LEVEL, PERSONS
 from mtseg.study.motor_learning.columns import CLASS, SLICE
 from mtseg.study.motor_learning.findings import MODALITY, Findings
 from mtseg.study.motor_learning.looking import counted, looking_sections
 from mtseg.study.motor_learning.regions import HITS
 from mtseg.study.motor_learning.slices import Prepared
-from mtseg.study.page import BESIDE, SHUFFLED, beside_published, with_interval, write_study
+from mtseg.study.page import BESIDE, beside_published, median_note, plan_notes, with_interval, write_study
+from mtseg.study.runs import Plan
 
 _NOT_QUOTED = "Figures of accuracy and regions of the source are not known here (–)."
 _ACCURACY = (
@@ -36,9 +36,8 @@ def write_motor_page(
     prepared: Prepared,
     *,
     label: str,
-    shuffled: bool,
+    plan: Plan,
     weights: str | None,
-    quick: bool,
 ) -> Path:
     """Write tables and page.
 
@@ -47,9 +46,8 @@ def write_motor_page(
         found: By modality.
         prepared: Persons, volumes and atlas.
         label: The user's column.
-        shuffled: The labels mean nothing.
+        plan: What was asked for.
         weights: What the networks began with; None: nothing learned.
-        quick: Little was computed.
 
     Returns:
         The page.
@@ -73,7 +71,7 @@ def write_motor_page(
         n=int(counts.sum()),
         unit=f"persons: {counts[positive]} {positive}, {counts[other]} {other}",
         sections=sections,
-        notes=[*_notes(found, prepared, counts, label=label, shuffled=shuffled, weights=weights, quick=quick)],
+        notes=[*_notes(found, prepared, counts, label=label, plan=plan, weights=weights)],
         tables={name: table for name, table in tables.items() if len(table)},
         command="study motor-learning",
     )
@@ -158,19 +156,14 @@ def _notes(
     counts: pd.Series,
     *,
     label: str,
-    shuffled: bool,
+    plan: Plan,
     weights: str | None,
-    quick: bool,
 ) -> Iterator[str]:
     persons = prepared.persons
-    if shuffled:
-        yield SHUFFLED
-    if quick:
-        yield "Few slices, a small network and few epochs (--quick): that everything works is shown, not how well."
+    yield from plan_notes(plan)
     if weights is None:
         yield "The networks began with random numbers, not with learned weights (--weights)."
-    if persons.median is not None:
-        yield f"{label} is a number: {HIGH} is above its median of {spell(persons.median)}, {LOW} is the rest."
+    yield from median_note(persons.median, label=label, of="the persons")
     if persons.left_out:
         yield f"{persons.left_out} persons without {label} or without one of the images were left out."
     if counts.sum() < 100:

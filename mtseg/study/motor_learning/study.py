@@ -17,7 +17,7 @@ from mtseg.study.motor_learning.persons import Given
 from mtseg.study.motor_learning.regions import of_persons, of_runs
 from mtseg.study.motor_learning.slices import Prepared, prepare_slices
 from mtseg.study.motor_learning.volumes import Volumes
-from mtseg.study.runs import Plan, known_weights, shuffle_labels, study_folder, train_variants
+from mtseg.study.runs import Plan, known_weights, require_same_pictures, shuffle_labels, study_folder, train_variants
 from mtseg.tasks import Head, Kind
 
 BUNDLE = "motor_learning_2d"
@@ -65,6 +65,7 @@ def run_motor_learning(given: Given, plan: Plan, *, folds: int | None = None, we
     }
     with study_folder(plan, settings) as folder:
         prepared = prepare_slices(given, out=folder / "data", folds=folds, quick=plan.quick)
+        require_same_pictures(folder, folder / "data")
         of_all: dict[str, Any] = {"common": {"pretrained": weights, **options}, "seeds": seeds, "cluster": plan.cluster}
         tables = {
             name: shuffle_labels(path, label=CLASS, by=Column.GROUP, seed=0) if plan.shuffled else path
@@ -74,7 +75,7 @@ def run_motor_learning(given: Given, plan: Plan, *, folds: int | None = None, we
             _modality(one, tables[one.name], prepared, out=folder / one.name, **of_all) for one in prepared.volumes
         ]
         about: dict[str, Any] = {"label": given.label, "weights": weights}
-        return write_motor_page(folder, found, prepared, shuffled=plan.shuffled, quick=plan.quick, **about)
+        return write_motor_page(folder, found, prepared, plan=plan, **about)
 
 
 def _modality(

@@ -21,6 +21,9 @@ PICTURE = "picture"
 BASE_SUBJECT = "base_subject"
 """Column of who is shown, or whom the patient was made of. Not `group`: a table with groups in two folds is refused."""
 
+CASE = "case"
+"""Column of what several pictures show: a subject with a pattern."""
+
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
@@ -80,6 +83,7 @@ class Drawing:
             PICTURE: path,
             DIAGNOSIS: case.pattern.value,
             BASE_SUBJECT: case.subject,
+            CASE: f"{case.subject} {case.pattern}",
             "reference": reference.value,
             "window_lower": window.lower,
             "window_upper": window.upper,

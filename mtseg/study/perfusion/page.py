@@ -12,13 +12,14 @@ from mtseg.report.page import Section
 from mtseg.report.tables import plain
 from mtseg.report.text import spell, spell_p
 from mtseg.statistics import VARIANT
-from mtseg.study.page import BESIDE, SHUFFLED, write_study
+from mtseg.study.page import BESIDE, plan_notes, write_study
 from mtseg.study.perfusion.displays import Split
 from mtseg.study.perfusion.figures import Example, map_panel, recall_bars
 from mtseg.study.perfusion.layout import layout, spread
 from mtseg.study.perfusion.maps import map_cells
 from mtseg.study.perfusion.pictures import Pictures
 from mtseg.study.perfusion.tables import ACCURACY, CLASSES, KNOWN, MEASURE, NETWORKS, PART, PEOPLE, SPLIT, Part
+from mtseg.study.runs import Plan
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +46,7 @@ class Findings:
 
 
 def write_perfusion_page(
-    out: Path, found: Findings, *, pictures: Pictures, shuffled: bool, weights: Mapping[str, str]
+    out: Path, found: Findings, *, pictures: Pictures, plan: Plan, weights: Mapping[str, str]
 ) -> Path:
     """Write tables and page.
 
@@ -53,7 +54,7 @@ def write_perfusion_page(
         out: The study's folder.
         found: What was found.
         pictures: Who was simulated.
-        shuffled: The labels mean nothing.
+        plan: What was asked for.
         weights: By network, what it began with; the others began with random numbers.
 
     Returns:
@@ -102,7 +103,7 @@ def write_perfusion_page(
         n=sum(tested[name] for name in CLASSES),
         unit=f"test pictures of {tested[PEOPLE]} people",
         sections=sections,
-        notes=[*_notes(counts, pictures, shuffled=shuffled, weights=weights, repeats=repeats)],
+        notes=[*_notes(counts, pictures, plan=plan, weights=weights, repeats=repeats)],
         tables={
             "table": found.means,
             "repeats": found.scores,
@@ -188,12 +189,17 @@ def _notes(
     counts: Mapping[tuple[str, str], Mapping[Any, Any]],
     pictures: Pictures,
     *,
-    shuffled: bool,
+    plan: Plan,
     weights: Mapping[str, str],
     repeats: int,
 ) -> Iterator[str]:
-    if shuffled:
-        yield SHUFFLED
+    yield from plan_notes(plan)
+    if plan.shuffled:
+        yield (
+            "Labels were exchanged between cases (a person with a pattern), whose pictures keep one label. In the "
+            "published split pictures of a case lie on both sides, so its validation can be far above chance although "
+            "there is nothing to learn: this is what the split leaks. In the disjoint split and the test it is chance."
+        )
     yield _who(pictures)
     if random := [name for network, name in NETWORKS.items() if network not in weights]:
         yield f"{' and '.join(random)} began with random numbers, not with ImageNet's weights as published (--weights)."

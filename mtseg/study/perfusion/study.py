@@ -15,6 +15,7 @@ from mtseg.keys import Column, File
 from mtseg.statistics import SEED, VARIANT
 from mtseg.study.perfusion.cases import DIAGNOSIS
 from mtseg.study.perfusion.displays import TRAINING, VALIDATION, Split
+from mtseg.study.perfusion.drawing import CASE
 from mtseg.study.perfusion.maps import average_maps, look
 from mtseg.study.perfusion.page import Findings, write_perfusion_page
 from mtseg.study.perfusion.pictures import Pictures, make_pictures
@@ -28,7 +29,15 @@ from mtseg.study.perfusion.tables import (
     count_pictures,
     score_repeats,
 )
-from mtseg.study.runs import Plan, known_weights, shuffle_labels, study_folder, train_variants, trained_run
+from mtseg.study.runs import (
+    Plan,
+    known_weights,
+    require_same_pictures,
+    shuffle_labels,
+    study_folder,
+    train_variants,
+    trained_run,
+)
 
 BUNDLE = "perfusion_2d"
 EXPERIMENT = "experiment"
@@ -54,7 +63,7 @@ def run_perfusion(
     Args:
         atlas: See `make_pictures`.
         plan: By default 20 repeats; quick 2 with smaller and fewer pictures and few epochs. Shuffled diagnoses are
-            exchanged between pictures.
+            exchanged between cases, whose pictures keep one.
         template: See `make_pictures`.
         normals: Table of own normal people; without it they are simulated.
         patients: Table of own patients to test on; without it they are simulated.
@@ -90,12 +99,11 @@ def run_perfusion(
             size=size,
             **(QUICK_PICTURES if plan.quick else {}),
         )
+        require_same_pictures(folder, folder / "data")
         tables: dict[str, Path] = {str(split): path for split, path in pictures.tables.items()}
         tables[Part.TEST] = pictures.test
         if plan.shuffled:
-            tables = {
-                name: shuffle_labels(path, label=DIAGNOSIS, by=Column.SUBJECT, seed=0) for name, path in tables.items()
-            }
+            tables = {name: shuffle_labels(path, label=DIAGNOSIS, by=CASE, seed=0) for name, path in tables.items()}
         given: dict[str, Any] = {
             "settings": {"patch_size": [size, size], **(QUICK if plan.quick else {})},
             "variants": _variants(learned),
@@ -110,7 +118,7 @@ def run_perfusion(
             answers = _answers(experiment, tables[split], tables[Part.TEST], seeds=seeds)
             cases.append(answers.assign(**{SPLIT: split}))
         found = _findings(folder, pd.concat(cases, ignore_index=True), tables, pictures)
-        return write_perfusion_page(folder, found, pictures=pictures, shuffled=plan.shuffled, weights=learned)
+        return write_perfusion_page(folder, found, pictures=pictures, plan=plan, weights=learned)
 
 
 def _known(weights: Mapping[str, str | PathLike]) -> dict[str, str]:

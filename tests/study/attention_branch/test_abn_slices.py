@@ -1,11 +1,13 @@
 """Pictures and a table become a cohort of slices."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from skimage.io import imsave
+from PIL import Image
+from skimage.io import imread, imsave
 
 from mtseg.data import check_cohort, read_cohort
 from mtseg.errors import InputError
@@ -21,7 +23,7 @@ def edit(given, **columns):
 
 def test_pictures_masks_and_folds(given, tmp_path):
     prepared = prepare_slices(given, out=tmp_path / "out", size=80, folds=2)
-    assert prepared.classes == ("low", "high")
+    assert prepared.classes.names == ("low", "high")
     cohort = read_cohort(prepared.table)
     assert not [problem for problem in check_cohort(cohort, sequences=["ct"], deep=True) if problem.fatal]
     assert cohort.table.groupby("group")["fold"].nunique().max() == 1
@@ -40,9 +42,9 @@ def test_numbers_are_halved_at_the_patients_median_and_classes_stay(given, tmp_p
     halved = read_cohort(prepared.table).table.groupby("group")["diagnosis"].first()
     assert halved.to_dict() == {f"v{i}": ("low", "high")[i % 2] for i in range(8)}
     prepared = prepare_slices(replace(given, label="who"), out=tmp_path / "b", size=40, folds=2)
-    assert prepared.classes == ("A", "B")
+    assert prepared.classes.names == ("A", "B")
     prepared = prepare_slices(replace(given, label="who", positive="A"), out=tmp_path / "c", size=40, folds=2)
-    assert prepared.classes == ("B", "A")
+    assert prepared.classes.names == ("B", "A")
 
 
 def test_patients_are_divided_and_not_slices(given, tmp_path):
@@ -111,7 +113,7 @@ def test_classes_and_patients_that_look_like_numbers(given, tmp_path):
     edit(given, volume=[["1.1", "1.10", "2.5", "2.50", "3", "3.0", "4", "04"][k // 3] for k in range(24)])
     prepared = prepare_slices(replace(given, label="who"), out=tmp_path / "out", size=40, folds=2)
     table = read_cohort(prepared.table).table
-    assert prepared.classes == ("0", "1")
+    assert prepared.classes.names == ("0", "1")
     assert {*table["diagnosis"].astype(str)} == {"0", "1"}
     assert table["group"].nunique() == 8
 
@@ -141,6 +143,43 @@ def test_a_mask_of_another_slice_and_pixels_without_number(given, tmp_path):
         prepare_slices(given, out=tmp_path / "out", size=40, folds=2)
     assert "0003: " in str(error.value) and "picture and mask have 40 × 40 and 40 × 20 pixels" in str(error.value)
     assert "0005.tif: has pixels that are no number" in str(error.value)
+
+
+def test_slices_that_show_nothing_or_the_same_are_named(given, tmp_path):
+    """The study ended with them after everything was prepared, by names of its own."""
+    imsave(given.images / "0003.png", np.zeros((40, 40), np.uint8), check_contrast=False)
+    shutil.copy(given.images / "0004.png", given.images / "0005.png")
+    with pytest.raises(InputError) as error:
+        prepare_slices(given, out=tmp_path / "out", size=40, folds=2)
+    assert "0003.png: shows nothing" in str(error.value)
+    assert "0005.png: is the same picture as that of 0004" in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_transparent_is_outside(given, tmp_path):
+    """A transparent surround was white: the mask was the whole picture."""
+    mask = imread(given.masks / "0003.png")
+    red = np.zeros((40, 40, 4), np.uint8)
+    red[mask > 0] = (255, 0, 0, 255)
+    imsave(given.masks / "0003.png", red, check_contrast=False)
+    grey = np.stack([imread(given.images / "0004.png"), np.full((40, 40), 255, np.uint8)], axis=-1)
+    grey[:5, :, 1] = 0
+    Image.fromarray(grey, mode="LA").save(given.images / "0004.png")
+    (given.masks / "0005.png").unlink()
+    imsave(given.masks / "0005.jpg", mask, check_contrast=False, quality=60)
+    prepare_slices(given, out=tmp_path / "out", size=40, folds=2)
+    names = ("0003_mask", "0004", "0005_mask")
+    red, grey, lossy = (read_picture(tmp_path / "out" / "pictures" / f"s{name}.nii.gz") for name in names)
+    assert np.array_equal(red > 0, mask > 0)
+    assert not grey[:5].any() and grey[5:].any()
+    assert np.mean((lossy > 0) != (mask > 0)) < 0.01
+
+
+def test_a_stack_is_no_slice(given, tmp_path):
+    (given.images / "0003.png").unlink()
+    imsave(given.images / "0003.tif", np.ones((7, 40, 40), np.uint8), check_contrast=False)
+    with pytest.raises(InputError, match=r"0003\.tif: cannot be read as a picture \(7 × 40 × 40 values: several pages"):
+        prepare_slices(given, out=tmp_path / "out", size=40, folds=2)
 
 
 def test_exchanged_diagnoses_cannot_be_learnt_by_heart(tmp_path, remembered):

@@ -101,6 +101,16 @@ def test_the_tables_can_be_trained_on(phantom, make, tmp_path):
         assert all(head.encode(cell).any() for cell in cohort.table["stimulated"])
 
 
+def test_frames_that_are_repeated_count_once(phantom, tmp_path):
+    """The study ended with them when everything was prepared: two rows of one image."""
+    repeated = np.repeat(phantom.frames, [2 if k in (6, 30) else 1 for k in range(len(phantom.frames))], axis=0)
+    tifffile.imwrite(phantom.movie, repeated)
+    found = prepare_frames({"before": phantom.movie}, phantom.cells, out=tmp_path, threshold_sd=6)
+    table = read(found.tables["before"])
+    assert "before_f0006" in {*table["participant_id"]} and "before_f0007" not in {*table["participant_id"]}
+    assert found.left_out["before"] == len(repeated) - len(table)
+
+
 def test_what_cannot_be_learnt_from(phantom, tmp_path):
     arguments = {"movies": {"day": phantom.movie}, "cells": phantom.cells, "out": tmp_path / "out", "threshold_sd": 6}
     with pytest.raises(ProblemsError, match=r"no cell is stimulated or active in 5 events\. Ask for fewer; c01 has 4"):

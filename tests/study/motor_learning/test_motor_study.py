@@ -73,7 +73,7 @@ def test_page(finished):
     for part in (
         "gain: low or high, from axial slices",
         "The labels were shuffled",
-        "high is above its median of 3.50, low is the rest",
+        "high is above the median of the persons, 3.50, low is the rest",
         "8 persons: every interval is wide",
         "random numbers, not with learned weights",
         "gm: accuracy of persons",

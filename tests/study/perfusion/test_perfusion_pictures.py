@@ -204,12 +204,15 @@ def test_of_the_real_template_the_medial_views_show_what_is_behind(tmp_path):
 
 
 @pytest.mark.parametrize("split", Split)
-def test_exchanged_diagnoses_cannot_be_learnt_by_heart(pictures, tmp_path, remembered, split):
-    """Pictures of a person look alike, and in the published split they are on both sides."""
+def test_exchanged_diagnoses_are_learnt_by_heart_where_a_case_is_on_both_sides(pictures, tmp_path, remembered, split):
+    """This is how the study of nothing shows what the published split leaks."""
     folder = shutil.copytree(pictures.test.parent, tmp_path / "data")
     table = folder / pictures.tables[split].name
     about = {"image": "picture", "label": "diagnosis", "of": "participant_id"}
     accuracy, p = remembered(table, **about)
     assert accuracy > 0.7 and p < 1e-4
-    accuracy, p = remembered(shuffle_labels(table, label="diagnosis", by="participant_id", seed=0), **about)
-    assert accuracy < 0.6 and p > 0.05
+    shuffled = shuffle_labels(table, label="diagnosis", by="case", seed=0)
+    assert read_table(shuffled).groupby("case")["diagnosis"].nunique().eq(1).all()
+    exchanged = (shuffle_labels(table, label="diagnosis", by="case", seed=seed) for seed in range(20))
+    mean = np.mean([remembered(one, **about)[0] for one in exchanged])
+    assert mean > 0.5 if split is Split.PUBLISHED else mean == pytest.approx(1 / 3, abs=0.05)
