@@ -62,6 +62,14 @@ def _lock(opened: int, folder: str | os.PathLike) -> None:
         pass
 
 
+def state_of(path: str | os.PathLike) -> str:
+    """Path, size and time of a file, or of those in a folder: another one in its place has another state."""
+    path = Path(path)
+    files = path.iterdir() if path.is_dir() else [path] if path.exists() else []
+    facts = [file.stat() for file in files]
+    return f"{path} {sum(f.st_size for f in facts)} {max((f.st_mtime_ns for f in facts), default=0)}"
+
+
 def read_table(path: str | os.PathLike, *, text: Iterable[str] = ()) -> pd.DataFrame:
     """Read a TSV table that mtseg wrote; only "n/a" and empty cells are missing, so "NA" or "None" can be a class.
 

@@ -62,6 +62,29 @@ def test_what_was_not_found_is_told_at_the_end(study, monkeypatch):
     assert sorted(path.name for path in (study / "maps").iterdir()) == ["a_gm.nii.gz", "c_gm.nii.gz", "run.json"]
 
 
+def test_a_second_call_does_what_is_missing(study, monkeypatch):
+    """After one bad T1 all the others were computed again, twenty seconds each."""
+    seen = []
+    monkeypatch.setattr("mtseg.data.tissue.cohort.find_brain", lambda t1: seen.append(Path(t1.get_filename()).name))
+    monkeypatch.setattr("mtseg.data.tissue.cohort.segment", lambda t1, brain: None)
+    made = {"gm": np.ones((2, 2, 2), np.float32), "wm": np.ones((2, 2, 2), np.float32)}
+    monkeypatch.setattr("mtseg.data.tissue.cohort.normalise", lambda tissues: made)
+    given = ["cohort", "tissue-maps", str(study / "table.csv"), "--column", "t1", "--out", str(study / "maps"), "--map"]
+
+    def call(*more):
+        seen.clear()
+        assert CliRunner().invoke(app, [*given, "gm", *more]).exit_code == 0
+        return seen
+
+    assert call() == ["a.nii.gz", "b.nii.gz", "c.nii.gz"]
+    (study / "maps" / "b_gm.nii.gz").unlink()
+    nib.save(nib.Nifti1Image(np.eye(20, dtype=np.float32)[:, None] + np.zeros((20, 20, 20), np.float32),
+             np.diag([2.0, 2, 2, 1])), study / "c.nii.gz")  # fmt: skip
+    assert call() == ["b.nii.gz", "c.nii.gz"]
+    assert call() == []
+    assert len(call("--map", "wm")) == 3
+
+
 def test_a_missing_package_is_named(study, monkeypatch):
     monkeypatch.setitem(sys.modules, "deepbet", None)
     error = refusal(study, "--map", "gm")

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,7 +25,7 @@ from mtseg.data.tables import write_cohort
 from mtseg.data.tissue.brain import find_brain
 from mtseg.data.tissue.maps import MNI_AFFINE, TissueMap, normalise, segment
 from mtseg.errors import InputError, Problem, ProblemsError
-from mtseg.files import replacing
+from mtseg.files import replacing, state_of
 from mtseg.keys import Column
 from mtseg.provenance import write_run
 
@@ -39,7 +40,8 @@ def write_tissue_maps(
 ) -> Path:
     """Write tissue maps of every subject's T1, `<subject>_<map>.nii.gz`, and the cohort table with a column for each.
 
-    A subject without a T1 keeps its row, without maps.
+    A subject without a T1 keeps its row, without maps. Maps that an earlier call made of the same files by the same
+    versions stay; their headers say what made them (`descrip`).
 
     Args:
         cohort_table: Table with one row per subject.
@@ -69,15 +71,19 @@ def write_tissue_maps(
     require_usable([*problems, *_unsuited(scans)])
 
     facts = {"command": "cohort tissue-maps", "cohort": str(cohort.path), "data": cohort.fingerprint()}
-    write_run(out, **facts, column=column, maps=maps, packages={name: version(name) for name in PACKAGES})
+    packages = {name: version(name) for name in PACKAGES}
+    write_run(out, **facts, column=column, maps=maps, packages=packages)
     problems = []
     bar = Console(stderr=True)
     for scan in track(scans, description="Maps", console=bar, disable=not sys.stderr.isatty()):
+        by = f"mtseg {version('mtseg')} {sha256(f'{state_of(scan.path)} {packages}'.encode()).hexdigest()[:16]}"
+        if all(_made_by(_path(out, scan.subject, name)) == by for name in maps):
+            continue
         with noting(problems, scan):
             t1 = nib.load(scan.path)
             made = normalise(segment(t1, find_brain(t1)))
             for name in maps:
-                _save(made[name], _path(out, scan.subject, name))
+                _save(made[name], _path(out, scan.subject, name), by=by)
     if problems:
         raise ProblemsError(problems)
 
@@ -104,8 +110,13 @@ def _unsuited(scans: Sequence[Scan]) -> Iterator[Problem]:
             yield scan.problem(f"has voxels of {size} mm, too large for the cortex", "Give a 3D T1, or write n/a")
 
 
-def _save(voxels: np.ndarray, path: Path) -> None:
+def _made_by(path: Path) -> str | None:
+    return nib.load(path).header["descrip"].item().decode() if path.is_file() else None
+
+
+def _save(voxels: np.ndarray, path: Path, *, by: str) -> None:
     image = nib.Nifti1Image(voxels, MNI_AFFINE)
+    image.header["descrip"] = by
     image.header.set_xyzt_units("mm")
     image.set_sform(MNI_AFFINE, "mni")
     image.set_qform(MNI_AFFINE, "mni")

@@ -69,6 +69,8 @@ def run_calcium(
     """
     if not 1 <= len(movies) <= 2:
         raise InputError(f"--movie: {len(movies)} conditions. Give one, or two to compare, such as before and after")
+    if not threshold_sd > 0:
+        raise InputError(f"--threshold-sd {threshold_sd:g}: must be above 0")
     seeds = plan.seeds(full=REPEATS, quick=QUICK_REPEATS)
     settings = {
         "movies": {name: str(Path(path).absolute()) for name, path in movies.items()},

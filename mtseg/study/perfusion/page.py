@@ -64,7 +64,7 @@ def write_perfusion_page(
     counts = {(row[SPLIT], row[PART]): row for row in found.counts.to_dict("records")}
     tested = counts[Split.PUBLISHED, Part.TEST]
     size = len(found.examples[0].pixels)
-    of = _TABLE.format(repeats=repeats, size=size)
+    of = _TABLE.format(repeats=f"{repeats} repeat{'s' * (repeats > 1)}", size=size)
     cells = [f"{name}'s {n} × {n}" for network, name in NETWORKS.items() for n in (map_cells(network, size=size),)]
     with style():
         bars = [
@@ -116,7 +116,7 @@ def write_perfusion_page(
     )
 
 
-_TABLE = "Mean ± standard deviation over {repeats} repeats, pictures of {size} × {size} pixels. "
+_TABLE = "Mean ± standard deviation over {repeats}, pictures of {size} × {size} pixels. "
 _KNOWN = (
     "Validation pictures are of people of whom other pictures were trained on, as published; test pictures are of "
     "other people. –: the source does not give it."

@@ -15,6 +15,7 @@ from mtseg.data.checks.dicom import check_series
 from mtseg.data.checks.header import check_orientation
 from mtseg.data.checks.scan import Scan
 from mtseg.errors import InputError, Problem, ProblemsError
+from mtseg.files import state_of
 from mtseg.images import first_volume, read_image
 from mtseg.keys import Column
 
@@ -45,11 +46,7 @@ class Source:
     @property
     def state(self) -> str:
         """Where the scan lies, and the time and size of its files: another scan in its place has another state."""
-        if self.path is None:
-            return ""
-        files = sorted(self.path.iterdir()) if self.path.is_dir() else [self.path] if self.path.exists() else []
-        facts = [file.stat() for file in files]
-        return f"{self.path} {sum(f.st_size for f in facts)} {max((f.st_mtime_ns for f in facts), default=0)}"
+        return "" if self.path is None else state_of(self.path)
 
 
 def sources_of(inputs: Sequence[str | PathLike]) -> list[Source]:

@@ -62,9 +62,16 @@ def test_what_cannot_be_compared(make, tmp_path):
     movies = dict.fromkeys(("a", "b", "c"), phantom.movie)
     with pytest.raises(InputError, match="--movie: 3 conditions"):
         study.run_calcium(movies, phantom.cells, study.Plan(tmp_path / "out"))
-    with pytest.raises(InputError, match="write NAME=FILE"):
+    with pytest.raises(InputError, match="--threshold-sd nan: must be above 0"):
+        study.run_calcium({"a": phantom.movie}, phantom.cells, study.Plan(tmp_path / "out"), threshold_sd=float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("named", "message"), [(["movie.tif"], "write NAME=FILE"), (["a=x.tif", "a=y.tif"], "--movie a: is given twice")]
+)
+def test_movies_need_names_of_their_own(named, message):
+    movies = [part for name in named for part in ("--movie", name)]
+    with pytest.raises(InputError, match=message):
         CliRunner().invoke(
-            app,
-            ["study", "calcium", "--movie", "movie.tif", "--cells", "c.json", "--out", "out"],
-            catch_exceptions=False,
+            app, ["study", "calcium", *movies, "--cells", "c.json", "--out", "out"], catch_exceptions=False
         )
