@@ -45,6 +45,7 @@ def test_a_row_says_what_is_shown(known, drawing):
         "picture": "pictures/AD-007.nii.gz",
         "diagnosis": "AD",
         "base_subject": "normal-02",
+        "case": "normal-02 AD",
         "reference": "CBL",
         "window_lower": 1.5,
         "window_upper": 6.0,
