@@ -1,7 +1,7 @@
 """`mtseg volumes`: volumes of small structures, and what can be said of groups by them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,9 @@ Scans = Annotated[
     typer.Argument(help="T1 images, BIDS folders, folders of a DICOM series, or tables with a column t1."),
 ]
 Profile = Annotated[Path | None, typer.Option(help="Threshold for your scanner, from `mtseg volumes calibrate`.")]
+Network = Annotated[
+    Path | None, typer.Option(help="Folder of your own training of the structure's bundle, not the shipped weights.")
+]
 Cluster = Annotated[str | None, typer.Option(help="As of `mtseg experiment`, such as local:4.")]
 
 
@@ -104,7 +107,9 @@ def calibrate(
 
 
 @app.command()
-def habenula(inputs: Scans, out: Out, profile: Profile = None, cluster: Cluster = None) -> None:
+def habenula(
+    inputs: Scans, out: Out, profile: Profile = None, network: Network = None, cluster: Cluster = None
+) -> None:
     """Measure the left and right habenula in T1-weighted heads; a second call does what is missing.
 
     The shipped weights were trained on synthetic heads only and are not validated on hand-drawn labels. Research only;
@@ -112,11 +117,13 @@ def habenula(inputs: Scans, out: Out, profile: Profile = None, cluster: Cluster 
     """
     from mtseg.volumetry.scans import HABENULA
 
-    _measure(HABENULA, inputs, out, profile, cluster)
+    _measure(HABENULA, inputs, out=out, profile=profile, network=network, cluster=cluster)
 
 
 @app.command()
-def hippocampus(inputs: Scans, out: Out, profile: Profile = None, cluster: Cluster = None) -> None:
+def hippocampus(
+    inputs: Scans, out: Out, profile: Profile = None, network: Network = None, cluster: Cluster = None
+) -> None:
     """Measure the left and right hippocampus, anterior and posterior, in T1-weighted heads; as `habenula` does.
 
     The shipped weights were trained on drawn crops of one centre, and on whole heads compared with automatic labels
@@ -124,15 +131,15 @@ def hippocampus(inputs: Scans, out: Out, profile: Profile = None, cluster: Clust
     """
     from mtseg.volumetry.scans import HIPPOCAMPUS
 
-    _measure(HIPPOCAMPUS, inputs, out, profile, cluster)
+    _measure(HIPPOCAMPUS, inputs, out=out, profile=profile, network=network, cluster=cluster)
 
 
-def _measure(structure: "Structure", inputs: list[Path], out: Path, profile: Path | None, cluster: str | None) -> None:
+def _measure(structure: "Structure", inputs: list[Path], *, out: Path, **options: Any) -> None:
     from mtseg.cli.log import log_to_terminal
     from mtseg.volumetry.scans import measure_structure
 
     log_to_terminal()
-    table = measure_structure(structure, inputs, out=out, profile=profile, cluster=cluster)
+    table = measure_structure(structure, inputs, out=out, **options)
     measured = table["error"].isna().sum()
     typer.echo(f"{out / structure.name}.tsv: {measured} of {len(table)} scans measured")
     if not measured:

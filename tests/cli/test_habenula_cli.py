@@ -43,11 +43,12 @@ def run(monkeypatch, *arguments, start=main):
     ],
 )
 def test_measuring(asked, monkeypatch, capsys, start, command, structure):
-    options = ("--out", "out", "--profile", "p.json", "--cluster", "local:2")
+    options = ("--out", "out", "--profile", "p.json", "--network", "runs/mine", "--cluster", "local:2")
     run(monkeypatch, *command, "a.nii.gz", "study", *options, start=start)
     ((name, given, options),) = asked
     assert name == "measure_structure" and given == (structure, [Path("a.nii.gz"), Path("study")])
-    assert options == {"out": Path("out"), "profile": Path("p.json"), "cluster": "local:2"}
+    expected = {"out": Path("out"), "profile": Path("p.json"), "network": Path("runs/mine"), "cluster": "local:2"}
+    assert options == expected
     assert f"{structure.name}.tsv: 1 of 2 scans measured" in capsys.readouterr().out
 
 

@@ -7,7 +7,7 @@ import os
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from mtseg.volumetry.scans.measure import native_masks, total_at_thresholds, vol
 from mtseg.volumetry.scans.networks import segmenter
 from mtseg.volumetry.scans.picture import draw
 from mtseg.volumetry.scans.segment import segment
-from mtseg.volumetry.scans.structures import SIDES, Structure
+from mtseg.volumetry.scans.structures import RESEARCH, SIDES, Structure
 
 THRESHOLD = 0.5
 TOTAL_AT_THRESHOLDS = "total_mm3_at_thresholds"
@@ -80,6 +80,7 @@ def measure_structure(
     *,
     out: str | os.PathLike,
     profile: str | os.PathLike | None = None,
+    network: str | os.PathLike | None = None,
     cluster: str | None = None,
 ) -> pd.DataFrame:
     """Measure a structure on both sides in every scan; a second call does only what is missing.
@@ -90,15 +91,18 @@ def measure_structure(
         out: Folder for masks, probabilities, pictures (BIDS derivatives), `<structure>.tsv` and `run.json`. Scans that
             it holds from earlier calls with the same settings stay in the table, below those of this call.
         profile: JSON of `mtseg volumes calibrate`: its `threshold` is used.
+        network: Folder of a training of the structure's bundle, to measure with in place of the shipped weights.
         cluster: See `mtseg.cluster.run_all`.
 
     Returns:
         The table, a row per scan of this call; one that failed has the reason in `error`.
 
     Raises:
-        InputError: Inputs or profile cannot be used, the folder is in use, or there is no such cluster.
+        InputError: Inputs, profile or network cannot be used, the folder is in use, or there is no such cluster.
     """
     sources = sources_of(inputs)
+    if network is not None:
+        structure = own_network(structure, network)
     threshold = THRESHOLD if profile is None else read_threshold(profile)
     out = Path(out).absolute()
     if out.exists() and not out.is_dir():
@@ -137,6 +141,22 @@ def _of_earlier_calls(tasks: Sequence[Task]) -> list[dict[str, Any]]:
     others = sorted({*one.out.glob(f"sub-*/**/*_label-{one.structure.name}_volumes.json")} - ours)
     found = [json.loads(path.read_text()) for path in others]
     return [row["row"] for row in found if row["made_with"] == one.made_with]
+
+
+def own_network(structure: Structure, network: str | os.PathLike) -> Structure:
+    """The structure, found by a network that somebody else trained.
+
+    Raises:
+        InputError: There is no such network, or it finds something else, or on another grid.
+    """
+    own, shipped = segmenter(str(Path(network).absolute())), segmenter(structure.bundle)
+    if (own.names, own.spacing) != (shipped.names, shipped.spacing):
+        said = " × ".join(f"{mm:g}" for mm in own.spacing)
+        raise InputError(
+            f"{network}: finds {', '.join(own.names)} in voxels of {said} mm. Give a training of {structure.bundle}"
+        )
+    caution = "The weights are not mtseg's own: whoever trained them knows how well they measure. " + RESEARCH
+    return replace(structure, bundle=str(Path(network).absolute()), caution=caution)
 
 
 def _description(structure: Structure, command: str) -> dict[str, Any]:

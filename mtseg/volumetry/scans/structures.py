@@ -59,7 +59,7 @@ class Structure:
         return ["_".join(filter(None, (self.name, side, part))) for side in SIDES for part in self.parts or ("",)]
 
 
-_RESEARCH = "Research only; not a medical device."
+RESEARCH = "Research only; not a medical device."
 
 HABENULA = Structure(
     name="habenula",
@@ -77,7 +77,7 @@ HABENULA = Structure(
     sign=1,  # the thalamus beside it is darker
     picture_mm=26.0,
     caution="The shipped weights were trained on synthetic heads only. They are not validated on hand-drawn labels. "
-    + _RESEARCH,
+    + RESEARCH,
 )
 
 _DECATHLON = (-2.02, -1.72, -1.38, -1.11, -0.93, -0.77, -0.63, -0.49, -0.33, -0.15, 0.03,
@@ -99,5 +99,5 @@ HIPPOCAMPUS = Structure(
     sign=-1,  # white matter is brighter
     picture_mm=100.0,
     caution="The shipped weights were trained on drawn crops of 193 hippocampi of one centre. On whole heads they were "
-    "compared with automatic labels only. " + _RESEARCH,
+    "compared with automatic labels only. " + RESEARCH,
 )

@@ -16,6 +16,8 @@ from mtseg.volumetry.scans import HABENULA, measure_structure, run
 class Weights:
     """Stands for the network's weights."""
 
+    names, spacing = ("habenula_left", "habenula_right"), (0.7, 0.7, 0.7)
+
     def __init__(self, path):
         self.weights = path
 
@@ -112,6 +114,27 @@ def test_a_scan_that_fails_leaves_nothing_of_an_earlier_one(study):
     path.write_bytes(path.read_bytes()[:1000])
     measure_structure(HABENULA, [folder], out=out)
     assert not [*out.glob("sub-01/anat/*")]
+
+
+def test_ones_own_network(study, tmp_path, monkeypatch):
+    """It needed the bundle's weights to be overwritten, and run.json told of the shipped ones."""
+    folder, out, _ = study
+    (tmp_path / "mine.pt").write_bytes(b"mine")
+    mine = str(tmp_path / "mine")
+    networks = {"habenula_t1": Weights(tmp_path / "model.pt"), mine: Weights(tmp_path / "mine.pt")}
+    monkeypatch.setattr(run, "segmenter", networks.__getitem__)
+    asked = []
+    segment = run.segment
+    monkeypatch.setattr(
+        run, "segment", lambda t1, where, structure: asked.append(structure) or segment(t1, where, structure)
+    )
+    measure_structure(HABENULA, [folder], out=out, network=mine)
+    assert {structure.bundle for structure in asked} == {mine}
+    about = json.loads((out / "run.json").read_text())
+    assert "not mtseg's own" in about["caution"] and "synthetic" not in about["caution"]
+    networks[mine].names = ("thalamus",)
+    with pytest.raises(InputError, match=r"mine: finds thalamus in voxels of 0\.7 × 0\.7 × 0\.7 mm"):
+        measure_structure(HABENULA, [folder], out=out, network=mine)
 
 
 def test_another_threshold_measures_anew(study, tmp_path):
