@@ -33,7 +33,7 @@ def plan_notes(plan: Plan) -> Iterator[str]:
     if plan.shuffled:
         yield (
             "The labels were shuffled (--shuffle-labels): there is nothing to find, and whatever is found here is "
-            "chance or a mistake."
+            "chance, a mistake, or what lies on both sides of a split."
         )
     if plan.quick:
         yield (
