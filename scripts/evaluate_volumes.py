@@ -95,8 +95,9 @@ def evaluate_synthetic(arguments: argparse.Namespace) -> None:
         share = shares(scene, **grid)[::-1]  # left, right
         place = from_matvec(np.eye(3), rng.normal(0, 1.5, 3) - CENTRE_MM)  # as well as an affine finds it
         found = segment(t1, Located(place, alike=1.0, icv_mm3=1.0), HABENULA)
-        mask, _ = native_masks(found, t1, threshold=0.5)
-        measured = volumes(found, mask, structure=HABENULA, native_mm3=voxel_mm**3, threshold=0.5)
+        mask, _ = native_masks(found, t1, threshold=HABENULA.threshold)
+        options = {"native_mm3": voxel_mm**3, "threshold": HABENULA.threshold}
+        measured = volumes(found, mask, structure=HABENULA, **options)
         truth = as_mask(share[::-1])
         for index, side in enumerate(SIDES):
             row = {"voxel_mm": voxel_mm, "clear": clear, "side": side, "true_mm3": share[index].sum() * voxel_mm**3}
@@ -184,8 +185,9 @@ def _resampled(image: nib.Nifti1Image, voxel_mm: float) -> nib.Nifti1Image:
 
 def _measure(image: nib.Nifti1Image, moved: np.ndarray) -> dict[str, float]:
     found = segment(image, locate(image), HABENULA)
-    mask, _ = native_masks(found, image, threshold=0.5)
-    row = volumes(found, mask, structure=HABENULA, native_mm3=float(voxel_sizes(image.affine).prod()), threshold=0.5)
+    threshold, native_mm3 = HABENULA.threshold, float(voxel_sizes(image.affine).prod())
+    mask, _ = native_masks(found, image, threshold=threshold)
+    row = volumes(found, mask, structure=HABENULA, native_mm3=native_mm3, threshold=threshold)
     measured = {side: row[f"{side}_mm3"] for side in (*SIDES, "total")}
     for value, side in enumerate(SIDES, start=1):
         places = apply_affine(np.linalg.inv(moved) @ image.affine, np.argwhere(mask == value))
@@ -200,9 +202,10 @@ def evaluate_labelled(arguments: argparse.Namespace) -> None:
     for record in read_cohort(arguments.table, sequences=("t1",)).table.to_dict("records"):
         head, labels = (read_scan(Source(kind, Path(record[kind]))) for kind in ("t1", "mask"))
         found = segment(head, locate(head), structure)
-        mask, _ = native_masks(found, head, threshold=0.5)
+        mask, _ = native_masks(found, head, threshold=structure.threshold)
         spacing = voxel_sizes(head.affine)
-        measured = volumes(found, mask, structure=structure, native_mm3=float(spacing.prod()), threshold=0.5)
+        options = {"native_mm3": float(spacing.prod()), "threshold": structure.threshold}
+        measured = volumes(found, mask, structure=structure, **options)
         sided = 1 + (mask > len(structure.labels) // 2)
         for index, (side, value) in enumerate(zip(SIDES, arguments.values, strict=True), start=1):
             ours, theirs = (mask > 0) & (sided == index), labels.get_fdata().round() == value

@@ -30,7 +30,6 @@ from mtseg.volumetry.scans.picture import draw
 from mtseg.volumetry.scans.segment import segment
 from mtseg.volumetry.scans.structures import RESEARCH, SIDES, Structure
 
-THRESHOLD = 0.5
 TOTAL_AT_THRESHOLDS = "total_mm3_at_thresholds"
 """What `mtseg volumes calibrate` reads of a scan: see `mtseg.volumetry.scans.measure.total_at_thresholds`."""
 _SIGNIFICANT = 5
@@ -103,7 +102,7 @@ def measure_structure(
     sources = sources_of(inputs)
     if network is not None:
         structure = own_network(structure, network)
-    threshold = THRESHOLD if profile is None else read_threshold(profile)
+    threshold = structure.threshold if profile is None else read_threshold(profile)
     out = Path(out).absolute()
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is no folder. Choose another one (--out)")
@@ -156,7 +155,7 @@ def own_network(structure: Structure, network: str | os.PathLike) -> Structure:
             f"{network}: finds {', '.join(own.names)} in voxels of {said} mm. Give a training of {structure.bundle}"
         )
     caution = "The weights are not mtseg's own: whoever trained them knows how well they measure. " + RESEARCH
-    return replace(structure, bundle=str(Path(network).absolute()), caution=caution)
+    return replace(structure, bundle=str(Path(network).absolute()), threshold=0.5, caution=caution)
 
 
 def _description(structure: Structure, command: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class Structure:
         one_crop: Whether the network sees both sides in one crop and tells them apart, or each in its own.
         crop_shape: Voxels of the network's crop.
         histogram: Of the crops that the network was trained on, if they were scanned alike; None: they were not.
+        threshold: Probability from which a place belongs to it, where no profile says otherwise.
         found_mm3: A side with less, in probabilities, is not there.
         plausible_mm3: Smallest and largest volume on the left and on the right.
         coarse_mm: Longest edge of a voxel from which a scan is coarse.
@@ -38,6 +39,7 @@ class Structure:
     one_crop: bool
     crop_shape: tuple[int, int, int]
     histogram: Histogram | None
+    threshold: float
     found_mm3: float
     plausible_mm3: tuple[tuple[float, float], tuple[float, float]]
     coarse_mm: float
@@ -69,6 +71,7 @@ HABENULA = Structure(
     one_crop=True,
     crop_shape=CROP_SHAPE,
     histogram=None,
+    threshold=0.45,  # masks of training people in the anatomy of a training head overlap best there
     found_mm3=2.0,  # the smallest of 1,001 young adults has 4.6 mm³
     # 0.5th and 99.5th percentile of the volumes of 1,001 healthy adults aged 22 to 37 (HCP S1200 derivative of Kim and
     # Xu, means 16.7 and 17.7, standard deviations 3.4 and 3.7).
@@ -91,6 +94,7 @@ HIPPOCAMPUS = Structure(
     one_crop=False,
     crop_shape=(40, 56, 48),  # as large as the largest crops of its training, most have 35 x 50 x 36
     histogram=Histogram(values=_DECATHLON, shape=(35, 50, 36)),
+    threshold=0.5,
     found_mm3=500.0,
     # 0.5th and 99.5th percentile of the 193 drawn ones that the network was trained on, of either group, widened by a
     # fifth: they are of adults of one centre.

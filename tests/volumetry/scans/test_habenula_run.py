@@ -55,7 +55,7 @@ def test_the_results(study):
     assert 10 < good["left_mm3"] < good["right_mm3"] < 20
     assert good["total_mm3_low"] < good["total_mm3"] < good["total_mm3_high"]
     assert good["total_to_icv"] == pytest.approx(good["total_mm3"] / 1.5e6, rel=1e-3)
-    assert good["voxel_mm"] == "1 x 1 x 1" and good["threshold"] == 0.5
+    assert good["voxel_mm"] == "1 x 1 x 1" and good["threshold"] == HABENULA.threshold
     made = out / "sub-02" / "ses-a" / "anat"
     assert {path.name.removeprefix("sub-02_ses-a_") for path in made.iterdir()} == {
         "space-orig_label-habenula_dseg.nii.gz",
