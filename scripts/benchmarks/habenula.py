@@ -1,5 +1,6 @@
 """Both habenulae of one head, by stage and as a command, beside a registration of an atlas."""
 
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -35,7 +36,7 @@ def run(head: str | None = None, *atlas: str) -> None:
 
 
 def _print_stages(scan: Path) -> None:
-    began = perf_counter()
+    """The rest of a command's time goes into imports, files and the picture."""
     from mtseg.volumetry.scans.inputs import Source, read_scan
     from mtseg.volumetry.scans.locate import locate
     from mtseg.volumetry.scans.segment import segment
@@ -48,9 +49,9 @@ def _print_stages(scan: Path) -> None:
     times.append(perf_counter())
     segment(t1, located, HABENULA)
     times.append(perf_counter())
-    stages = ("imports", "read", "locate", "segment")
-    took = [after - before for before, after in zip([began, *times], times, strict=False)]
-    print("by stage: " + ", ".join(f"{stage} {s:.1f} s" for stage, s in zip(stages, took, strict=True)))
+    took = (after - before for before, after in pairwise(times))
+    stages = zip(("read", "locate", "segment with loading the network"), took, strict=True)
+    print("by stage: " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in stages))
 
 
 def _register(scan: Path, template: str, label: str) -> float:
