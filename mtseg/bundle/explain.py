@@ -45,10 +45,9 @@ def explain(
     recipe = load_config(root() / "bundles" / "recipe" / "explain.yaml", root=root())
     config = load_config(folder / "configs" / "inference.yaml", root=root()) | recipe
     first, *others = find_weights(folder, weights)
-    if unknown := sorted(options.keys() - (recipe["explain"].keys() - {"ensemble"})):
-        raise InputError(
-            f"{', '.join(unknown)}: no such option. There are: {', '.join(sorted({*recipe['explain']} - {'ensemble'}))}"
-        )
+    offered = {*recipe["explain"]} - {"ensemble"}
+    if unknown := sorted(options.keys() - offered):
+        raise InputError(f"{', '.join(unknown)}: no such option. There are: {', '.join(sorted(offered))}")
     check_output(out, folder)
     check_mirror(folder, mirror, weights=[first, *others])
     if config.get("clip") is not None:

@@ -56,8 +56,8 @@ def refusable(out: Path) -> Iterator[None]:
     except InputError:
         if new and not (out / File.RUN).exists():
             shutil.rmtree(out, ignore_errors=True)
-        elif _about(out).get(out / File.RUN) == before.get(out / File.RUN):
-            for path in _about(out).keys() - before.keys():
+        elif (now := _about(out)).get(out / File.RUN) == before.get(out / File.RUN):
+            for path in now.keys() - before.keys():
                 path.unlink()
             for path, content in before.items():
                 path.write_bytes(content)

@@ -182,8 +182,8 @@ def _check(config: Mapping[str, Any], choice: Choice | None, cohort: Cohort) -> 
     structures, heads = Structures(config["structures"]), heads_from(config["heads"])
     if not structures.names and not heads:
         raise InputError("there are neither structures nor heads, so nothing to learn")
-    names = {*signature(check_settings).parameters} - {"clip"}
-    check_settings(**{name: config[name] for name in names}, clip=config.get("clip"))
+    given: dict[str, Any] = {name: config.get(name) for name in signature(check_settings).parameters}
+    check_settings(**given)
     absent = {*config["sequences"]} - {*config["optional_sequences"]} - {*cohort.table}
     if absent:
         raise InputError(f"sequences: there is no column {', '.join(sorted(absent))} in {cohort.path}")

@@ -31,6 +31,9 @@ class SamplePatch(Randomizable, Transform):
     than the patch is taken whole, with share 1. At prediction the classes of tiles are averaged with the same kind of
     weight (`mtseg.inference.JointInferer`).
 
+    MONAI's `RandCropByPosNegLabeld` either searches the whole mask for each patch, or keeps the index of every voxel of
+    the background: 72 MB for a head.
+
     Args:
         size: Patch size in voxels; the image must be at least that large (pad it before).
         on_structure: Probability that the patch is centred on a voxel of a structure; else it may lie anywhere.

@@ -168,6 +168,25 @@ def test_what_is_refused_leaves_nothing(options, message, tiny, trained, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
+def test_series_of_dicom_images_are_drawn_and_compared_with_the_atlas(tiny, trained, tmp_path, save_series):
+    """They were drawn as the network saw them, and looked for in the atlas when all was computed."""
+    image = nib.load(tiny.table.parent / "p0_dwi.nii.gz")
+    for name in ("dwi", "adc"):
+        voxels = nib.load(tiny.table.parent / f"p0_{name}.nii.gz").get_fdata()
+        scaled = (voxels - voxels.min()) / np.ptp(voxels) * 1000
+        save_series(tmp_path / name, scaled.astype(np.uint16), image.affine)
+    (tmp_path / "series.tsv").write_text("id\tdwi\tadc\np0\tdwi\tadc\n")
+    out = explain(str(trained), cohort=tmp_path / "series.tsv", out=tmp_path / "out")
+    assert (out / "p0_cam.png").stat().st_size > 10_000
+    far = image.affine.copy()
+    far[:3, 3] += 1000
+    nib.save(nib.Nifti1Image(np.ones(image.shape, np.uint8), far), tmp_path / "far.nii.gz")
+    (tmp_path / "far.tsv").write_text("index\tname\n1\tfar\n")
+    with pytest.raises(InputError, match="no voxel lies in a region of the atlas"):
+        explain(str(trained), cohort=tmp_path / "series.tsv", out=tmp_path / "no", atlas=str(tmp_path / "far.nii.gz"))
+    assert not (tmp_path / "no").exists()
+
+
 def test_files_of_others_stay(tiny, trained, tmp_path):
     (tmp_path / "group_analysis").mkdir()
     (tmp_path / "group_table.csv").write_text("mine")

@@ -127,6 +127,13 @@ def test_an_epochs_random_numbers_depend_on_seed_and_epoch_alone():
     assert all(len({*drawn}) == 4 for drawn in zip(draws(seed=0, epoch=1), *others, strict=True))
 
 
+def test_a_gpu_may_choose_its_fastest_convolutions(monkeypatch):
+    for flag in ("deterministic", "benchmark"):  # put back after the test
+        monkeypatch.setattr(torch.backends.cudnn, flag, getattr(torch.backends.cudnn, flag))
+    draws(seed=0, epoch=1)
+    assert torch.backends.cudnn.benchmark and not torch.backends.cudnn.deterministic
+
+
 def test_validation_scores():
     heads = (
         Head("outcome", Kind.CLASSES, ("poor", "good")),

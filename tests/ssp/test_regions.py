@@ -84,3 +84,12 @@ def test_what_is_missing_is_said(image, atlas):
     away = nib.Nifti1Image(np.ones((5, 5, 5), np.float32), nib.affines.from_matvec(np.eye(3), [500] * 3))
     with pytest.raises(InputError, match="no voxel lies in a region"):
         reference_mean(away, Reference.GLB, atlas=atlas)
+
+
+def test_voxels_that_are_infinite_are_not_known(image, atlas):
+    """One of them made the reference infinite, and everybody's perfusion 0."""
+    voxels = image.get_fdata()
+    voxels[tuple(np.argwhere(atlas.on_grid(image) > 0)[0])] = np.inf
+    broken = nib.Nifti1Image(voxels, image.affine)
+    expected = reference_mean(image, Reference.GLB, atlas=atlas)
+    assert reference_mean(broken, Reference.GLB, atlas=atlas) == pytest.approx(expected, rel=0.01)

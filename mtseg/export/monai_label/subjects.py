@@ -52,7 +52,7 @@ class Subjects:
         self.table = table
         self._read_at, self._records = -1, list[dict[str, Any]]()
         self._by_image = dict[Path | str, dict[str, Any]]()
-        self._rows()  # what is wrong with the table is said now
+        self._refresh()  # what is wrong with the table is said now
         spelt = "|".join(re.escape(name) for name in sequences)
         self.pattern = re.compile(rf"(?P<subject>.+?)[_.-](?P<sequence>{spelt})w?", re.IGNORECASE)
 
@@ -94,12 +94,13 @@ class Subjects:
 
     def cells(self, subject: str) -> dict[str, Any]:
         """Give a subject's row of the table; empty where there is none."""
-        return next((record for record in self._rows() if record[Key.SUBJECT] == subject), {})
+        self._refresh()
+        return next((record for record in self._records if record[Key.SUBJECT] == subject), {})
 
-    def _rows(self) -> list[dict[str, Any]]:
-        """Rows of the table as it is now."""
+    def _refresh(self) -> None:
+        """Read the table again, if it has changed."""
         if self.table is None:
-            return []
+            return
         changed = self.table.stat().st_mtime_ns if self.table.is_file() else 0  # reading says that it is gone
         if changed != self._read_at:
             cohort = read_cohort(self.table, sequences=self.sequences, optional=self.sequences)
@@ -114,10 +115,9 @@ class Subjects:
                 if cell
                 for key in (Path(cell).name, Path(cell).resolve())
             }
-        return self._records
 
     def _row_with(self, image: Path) -> dict[str, Any] | None:
-        self._rows()
+        self._refresh()
         return self._by_image.get(image.resolve()) or self._by_image.get(_stem(image))
 
     def _file(self, cell: str) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from skimage.color import rgb2gray
+from skimage.color import rgb2gray, rgba2rgb
 from skimage.io import imread
 from skimage.transform import resize
 
@@ -193,7 +193,7 @@ def _find(folder: Path, name: str) -> Path | None:
 
 
 def _read(path: Path) -> np.ndarray:
-    """Grey values (rows, columns), 0 where the picture is transparent."""
+    """Grey values (rows, columns); what is transparent lies on black."""
     pixels = np.asarray(imread(path))
     if np.issubdtype(pixels.dtype, np.integer):
         pixels = pixels / np.iinfo(pixels.dtype).max
@@ -202,8 +202,9 @@ def _read(path: Path) -> np.ndarray:
     channels = pixels.shape[-1]
     if pixels.ndim != 3 or channels > 4:
         raise ValueError(f"{' × '.join(map(str, pixels.shape))} values: several pages?")
-    seen = pixels[..., -1] > 0 if channels in (2, 4) else 1
-    return seen * (rgb2gray(pixels[..., :3]) if channels > 2 else pixels[..., 0])
+    if channels == 4:
+        pixels = rgba2rgb(pixels, background=(0, 0, 0))
+    return rgb2gray(pixels) if channels > 2 else pixels.prod(axis=-1)  # grey, perhaps times opacity
 
 
 def _inside(path: Path) -> np.ndarray:

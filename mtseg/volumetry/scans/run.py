@@ -55,15 +55,23 @@ class Task:
     threshold: float
     made_with: str
 
-    def file(self, ending: str, *, space: str = "") -> Path:
-        """Path of one of the results."""
-        name = f"{self.source.name}_{space}label-{self.structure.name}_{ending}"
-        return self.out / self.source.folder / name
+    @property
+    def results(self) -> dict[str, Path]:
+        """Paths of all results."""
+        of = f"label-{self.structure.name}"
+        names = {
+            "dseg": f"space-orig_{of}_dseg.nii.gz",
+            "probseg": f"space-orig_{of}_probseg.nii.gz",
+            "qc": f"{of}_qc.png",
+            "volumes": f"{of}_volumes.json",
+        }
+        folder = self.out / self.source.folder
+        return {kind: folder / f"{self.source.name}_{name}" for kind, name in names.items()}
 
     @property
     def row_file(self) -> Path:
         """Where the row of the table waits for the others; the last thing that is written of a scan."""
-        return self.file("volumes.json")
+        return self.results["volumes"]
 
     def done(self) -> dict[str, Any] | None:
         """The row, if the scan was measured with the same settings."""
@@ -101,7 +109,7 @@ def measure_structure(
     """
     sources = sources_of(inputs)
     if network is not None:
-        structure = own_network(structure, network)
+        structure = _own_network(structure, Path(network).absolute())
     threshold = structure.threshold if profile is None else read_threshold(profile)
     out = Path(out).absolute()
     if out.exists() and not out.is_dir():
@@ -142,20 +150,20 @@ def _of_earlier_calls(tasks: Sequence[Task]) -> list[dict[str, Any]]:
     return [row["row"] for row in found if row["made_with"] == one.made_with]
 
 
-def own_network(structure: Structure, network: str | os.PathLike) -> Structure:
+def _own_network(structure: Structure, network: Path) -> Structure:
     """The structure, found by a network that somebody else trained.
 
     Raises:
         InputError: There is no such network, or it finds something else, or on another grid.
     """
-    own, shipped = segmenter(str(Path(network).absolute())), segmenter(structure.bundle)
+    own, shipped = segmenter(str(network)), segmenter(structure.bundle)
     if (own.names, own.spacing) != (shipped.names, shipped.spacing):
         said = " × ".join(f"{mm:g}" for mm in own.spacing)
         raise InputError(
             f"{network}: finds {', '.join(own.names)} in voxels of {said} mm. Give a training of {structure.bundle}"
         )
     caution = "The weights are not mtseg's own: whoever trained them knows how well they measure. " + RESEARCH
-    return replace(structure, bundle=str(Path(network).absolute()), threshold=0.5, caution=caution)
+    return replace(structure, bundle=str(network), threshold=0.5, caution=caution)
 
 
 def _description(structure: Structure, command: str) -> dict[str, Any]:
@@ -185,8 +193,8 @@ def read_threshold(profile: str | os.PathLike) -> float:
 def measure(task: Task) -> dict[str, Any]:
     """Measure one scan and write its files; an error becomes a row with the reason."""
     began = time.monotonic()
-    for outdated in task.row_file.parent.glob(f"{task.source.name}_*label-{task.structure.name}_*"):
-        outdated.unlink()
+    for outdated in task.results.values():
+        outdated.unlink(missing_ok=True)
     try:
         row, at_thresholds = _measure(task)
     except InputError as error:
@@ -230,10 +238,10 @@ def _measure(task: Task) -> tuple[dict[str, Any], list[float]]:
     }
     for voxels, kind in ((mask, "dseg"), (probabilities, "probseg")):
         meta = {"original_affine": t1.affine, "filename_or_obj": str(task.source.path)}
-        save_like(voxels, meta, task.file(f"{kind}.nii.gz", space="space-orig_"))
+        save_like(voxels, meta, task.results[kind])
     title = f"{task.source.name}: {_spell(row)}"
     suffix = f" [{', '.join(flags)}]" if flags else ""
-    draw(task.file("qc.png"), found=found, structure=structure, t1=t1, threshold=threshold, title=title + suffix)
+    draw(task.results["qc"], found=found, structure=structure, t1=t1, threshold=threshold, title=title + suffix)
     return row, total_at_thresholds(found).round(3).tolist()
 
 

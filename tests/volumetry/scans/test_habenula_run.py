@@ -1,6 +1,7 @@
 """Many scans: what is written, what fails, what is done again. Finding and segmenting are tested elsewhere."""
 
 import json
+import shutil
 
 import nibabel as nib
 import numpy as np
@@ -135,6 +136,17 @@ def test_ones_own_network(study, tmp_path, monkeypatch):
     networks[mine].names = ("thalamus",)
     with pytest.raises(InputError, match=r"mine: finds thalamus in voxels of 0\.7 × 0\.7 × 0\.7 mm"):
         measure_structure(HABENULA, [folder], out=out, network=mine)
+
+
+def test_two_scans_of_one_session(study):
+    """Measuring `sub-01` removed the results of `sub-01_run-2`, which lie beside its own."""
+    folder, out, _ = study
+    scan = folder / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
+    second = shutil.copy(scan, scan.with_name("sub-01_run-2_T1w.nii.gz"))
+    measure_structure(HABENULA, [second], out=out)
+    measure_structure(HABENULA, [scan], out=out)
+    assert len([*out.glob("sub-01/anat/*")]) == 8
+    assert read_table(out / "habenula.tsv")["scan"].tolist() == ["sub-01", "sub-01_run-2"]
 
 
 def test_another_threshold_measures_anew(study, tmp_path):

@@ -1,6 +1,6 @@
 """Active learning: whose mask to draw next."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -54,11 +54,14 @@ class MostUncertain(Strategy):
         images = unlabeled(self.model, datastore)
         if not images:
             return None
-        asked = ((image, uncertainty_of(self.model, datastore, image, compute=False)) for image in images)
-        known = {image: score for image, score in asked if score}
-        unknown = (image for image in images if image not in {*known})
-        asked = ((image, uncertainty_of(self.model, datastore, image)) for image in unknown)
-        known |= islice(((image, score) for image, score in asked if score), AT_ONCE)  # who fails takes no time
+
+        def scores(among: list[str], *, compute: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+            found = ((image, uncertainty_of(self.model, datastore, image, compute=compute)) for image in among)
+            return ((image, score) for image, score in found if score)
+
+        known = dict(scores(images, compute=False))
+        unknown = [image for image in images if image not in known]
+        known |= islice(scores(unknown, compute=True), AT_ONCE)  # one that fails takes no time
         if not known:
             return {"id": images[0]}
         chosen = max(known, key=lambda image: known[image]["mean"])
