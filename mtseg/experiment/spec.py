@@ -18,12 +18,13 @@ from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.experiment.variants import (
     Variant,
     can_be_named,
+    differ_in_structures,
     read_variant,
     repeated_folders,
     tasks_of_variants,
     why_no_subsets,
 )
-from mtseg.keys import Column
+from mtseg.keys import Column, Task
 from mtseg.statistics.measures import measured
 from mtseg.tasks import Head, Structures
 
@@ -238,6 +239,9 @@ def _wrong_variants(
         if variant.choice and len(known) == 2:
             remedy = "Divide the table into three at least: one is scored, one chooses, the others train"
             yield Problem("", f"variants: {variant.name}", "choose: the table has two folds only", remedy)
+        if variant.choice and variant.choice.task == Task.SEG and differ_in_structures(variant, bundle):
+            remedy = "Give all options the same structures, or make them variants"
+            yield Problem("", f"variants: {variant.name}", "choose: the options have different structures", remedy)
         scored = given.get("folds", known)
         if variant.name in given.get("subsets", []) and (
             why := why_no_subsets(variant, bundle, cohort.table, folds=scored)

@@ -151,6 +151,12 @@ def repeated_folders(variants: Sequence[Variant]) -> list[str]:
     return [folder for folder, count in counts.items() if count > 1]
 
 
+def differ_in_structures(variant: Variant, bundle: dict[str, Any]) -> bool:
+    """Whether the masks of its options cannot be compared: a mean over other structures is another measure."""
+    first, *others = (config["structures"] for config in variant.configurations(bundle))
+    return any(structures != first for structures in others)
+
+
 def why_no_subsets(variant: Variant, bundle: dict[str, Any], table: pd.DataFrame, *, folds: Sequence[int]) -> str:
     """Say why a variant cannot be evaluated with fewer sequences in these folds of a table; "" if it can."""
     inputs = [(config["sequences"], config["optional_sequences"]) for config in variant.configurations(bundle)]

@@ -85,8 +85,24 @@ def measured(*, structures: Structures, heads: Sequence[Head]) -> list[tuple[str
     """
     scores = [f"{score}_{of}" for of in structures.names for score in ("dice", "hd95_mm", "asd_mm", "volume_error_mm3")]
     said = [f"{h.name}_{what}" for h in heads for what in ("target", "predicted", *(f"prob_{c}" for c in h.classes))]
-    nobody = pd.DataFrame(columns=["dice_mean", *scores, *said], dtype=float)
+    nobody = pd.DataFrame(columns=[*scores, *said], dtype=float)
     return list(dict.fromkeys((m.task, m.name) for m in measures(nobody, structures=structures, heads=heads)))
+
+
+def structures_of(structures: Structures, *tables: pd.DataFrame) -> Structures:
+    """Those of the structures on which each of the tables scores somebody."""
+    columns = {name: f"dice_{name}" for name in structures.names}
+    scored = [name for name, dice in columns.items() if all(dice in t and t[dice].notna().any() for t in tables)]
+    return Structures({name: structures.file_values(name) for name in scored})
+
+
+def all_of(own: Structures, structures: Structures) -> str:
+    """What a mean over all own structures is called among others: a mean over fewer ones is another measure.
+
+    >>> all_of(Structures({"core": 1, "rim": 2}), Structures({"core": 1, "rim": 2, "oedema": 3}))
+    'core+rim'
+    """
+    return ALL if own.names == structures.names else "+".join(own.names)
 
 
 def _numbers(
@@ -103,7 +119,8 @@ def _segmentation(table: pd.DataFrame, structures: Structures) -> Iterator[Measu
         error = table[f"volume_error_mm3_{of}"].abs()
         yield _numbers(Task.SEG, "volume_error_mm3_mean_absolute", of, error, better="lower")
     if len(structures.names) > 1:
-        yield _numbers(Task.SEG, "dice_mean", ALL, table["dice_mean"], better="higher")
+        every = table[[f"dice_{of}" for of in structures.names]].mean(axis=1, skipna=False)
+        yield _numbers(Task.SEG, "dice_mean", ALL, every, better="higher")
 
 
 def _head(table: pd.DataFrame, head: Head) -> Iterator[Measure]:

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from mtseg.errors import InputError
-from mtseg.keys import Column
+from mtseg.keys import Column, Task
 from mtseg.statistics.corrections import false_discovery, holm
-from mtseg.statistics.measures import Measure, measured, measures
+from mtseg.statistics.measures import Measure, all_of, measured, measures, structures_of
 from mtseg.statistics.seeds import SEED, SEEDS, VARIANT, average_seeds, check_cases
 from mtseg.statistics.summary import ALL, RESAMPLES, summary_table
 from mtseg.tasks import Head, Structures
@@ -43,7 +43,8 @@ def compare_variants(
         resamples: Of each bootstrap.
 
     Returns:
-        One row per variant and measure that both have: variant, reference, task, metric, structure_or_class, better
+        One row per variant and measure that both have: variant, reference, task, metric, structure_or_class ("all", or
+        such as "core+rim" where not all structures are in both; the means are over these), better
         ("higher" or "lower"), n (subjects compared), n_missing (of either variant, not scored in both), seeds_min and
         seeds_max (averaged per subject), value, reference_value, difference (variant minus reference) with low and high
         (95 %, BCa), test, p, family, family_size (tests in it), p_holm, q (Benjamini-Hochberg), n_higher, n_lower,
@@ -93,7 +94,8 @@ def pool_variants(
         The columns of `summary_table` after variant, fold and seed. `all` in both: subjects of all folds pooled, seeds
         averaged; these rows also have folds, fold_mean and fold_sd (of the folds' values). A fold: its subjects, seeds
         averaged. A seed (where there are several): subjects of all folds, that training only. A measure that nobody is
-        scored on has no row.
+        scored on has no row. What is of all structures is called after them if the variant has not all, such as
+        "core+rim".
 
     Raises:
         InputError: The rows do not belong together (see `check_cases`).
@@ -101,9 +103,12 @@ def pool_variants(
     check_cases(cases, heads=heads)
     tables = []
     for variant, rows in cases.groupby(VARIANT, sort=False):
+        own = structures_of(structures, rows)
         for fold, seed, part in _parts(rows):
             table = average_seeds(part, heads=heads)
-            summary = summary_table(table, structures=structures, heads=heads, resamples=resamples)
+            summary = summary_table(table, structures=own, heads=heads, resamples=resamples)
+            every = (summary["task"] == Task.SEG) & (summary["structure_or_class"] == ALL)
+            summary.loc[every, "structure_or_class"] = all_of(own, structures)
             tables.append(pd.DataFrame({VARIANT: str(variant), Column.FOLD.value: fold, SEED: seed}, summary.index))
             tables[-1] = tables[-1].join(summary)
     pooled = pd.concat(tables, ignore_index=True).query("n > 0")
@@ -132,14 +137,17 @@ def _compare(
     shared = variant[keys].merge(reference[keys])
     tables = [average_seeds(shared.merge(rows), heads=heads).reindex(everyone) for rows in (variant, reference)]
     seeds, folds = tables[0][SEEDS], tables[0][Column.FOLD]
-    own, other = ({m.key: m for m in measures(t, structures=structures, heads=heads)} for t in tables)
+    common = structures_of(structures, *tables)
+    own, other = ({m.key: m for m in measures(t, structures=common, heads=heads)} for t in tables)
     for key, measure in own.items():
         if not (len(measure.known()) and len(other[key].known())):
             continue  # one of them does not have this task
         both = measure.known().intersection(other[key].known())
         found = asdict(measure.compare(other[key], resamples=resamples))
         yield {
-            **dict(zip(("task", "metric", "structure_or_class"), key, strict=True)),
+            "task": measure.task,
+            "metric": measure.name,
+            "structure_or_class": all_of(common, structures) if key[::2] == (Task.SEG, ALL) else measure.of,
             "better": measure.better,
             "n": found.pop("n"),
             "n_missing": found.pop("n_missing"),

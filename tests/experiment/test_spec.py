@@ -133,6 +133,10 @@ def test_what_is_wrong_is_said(spec_of, changes, complaint):
         ({"options": {"mask": {}, "none": {"structures": {}}}}, "choose: there is no dice_mean of seg"),
         ({"task": "death"}, "choose: there is no dice_mean of death"),
         ({"metric": "dice"}, "choose: there is no dice of seg. There are dice_mean of seg"),
+        (
+            {"options": {"one": {}, "two": {"structures": {"lesion": 1, "core": 2}}}},
+            "variants: tuned: choose: the options have different structures",
+        ),
         ({}, "choose: the table has two folds only"),
     ],
 )

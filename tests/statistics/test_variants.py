@@ -219,3 +219,25 @@ def test_names_that_do_not_occur_are_refused(cases):
         compare_variants(cases, reference="alone", **FEW)
     with pytest.raises(InputError, match="primary: jaccard"):
         compare_variants(cases, reference="joint", primary=["jaccard"], **FEW)
+
+
+def test_means_over_structures_are_over_those_of_both(cases):
+    """A variant without the rim, which is the harder one, seemed better in "all"."""
+    three = SETTINGS | {"structures": Structures({"core": 1, "rim": 2, "oedema": 3}), "heads": ()}
+    every = cases.assign(dice_oedema=cases["dice_rim"] / 2, **dict.fromkeys(("hd95_mm_oedema", "asd_mm_oedema"), 1.0))
+    every["volume_error_mm3_oedema"] = 0.0
+    every["dice_mean"] = every[["dice_core", "dice_rim", "dice_oedema"]].mean(axis=1)
+    fewer = every[every["variant"] == "joint"].assign(dice_oedema=np.nan, variant="two")
+    fewer["dice_mean"] = (fewer["dice_core"] + fewer["dice_rim"]) / 2
+    one = fewer.assign(dice_rim=np.nan, dice_mean=fewer["dice_core"], variant="one")
+    table = pd.concat([every[every["variant"] == "joint"], fewer, one])
+    compared = compare_variants(table, reference="joint", **three)
+    dice = compared[compared["metric"] == "dice_mean"].groupby("variant")["structure_or_class"].agg(list)
+    assert dice.to_dict() == {"one": ["core"], "two": ["core", "rim", "core+rim"]}
+    assert line(compared, "two", "seg", "dice_mean", "core+rim")["difference"] == 0
+    pooled = pool_variants(table, **three).query("fold == 'all' and seed == 'all' and metric == 'dice_mean'")
+    assert pooled.groupby("variant")["structure_or_class"].agg(list).to_dict() == {
+        "joint": ["core", "rim", "oedema", "all"],
+        "one": ["core"],
+        "two": ["core", "rim", "core+rim"],
+    }
