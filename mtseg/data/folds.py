@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
 from mtseg.data.cohort import Cohort
@@ -14,6 +16,10 @@ from mtseg.keys import Column
 MANY_VALUES = 10
 """A numeric column with more distinct values than this is binned; with fewer it is taken for class codes."""
 QUANTILES = 4
+ALMOST = 0.8
+"""Of the rows that a fold should have; a group of so many, and of `MANY_ROWS`, is suspected to be no person."""
+MANY_ROWS = 10
+"""A group of fewer rows may fill a fold alone: in a small cohort a family does."""
 
 
 def split_cohort(
@@ -29,12 +35,13 @@ def split_cohort(
         stratify: Columns whose joint distribution should be alike in all folds, the most important first: a
             combination rarer than `folds` is balanced over the columns before its last only. Missing is a value of
             its own, numbers are binned into quartiles.
-        group: Column whose equal values must stay in one fold; by default `group` if the table has it. The values
-            are kept in the column `group`, so that a later check can see that the folds respect them.
+        group: Column whose equal values must stay in one fold, besides those of the column `group` if the table has
+            it. What must stay together is kept in the column `group`, so that a later check can see that it does.
         seed: Another seed gives other folds.
 
     Raises:
-        InputError: A column is absent, an id repeated, or there are fewer subjects (groups) than folds.
+        InputError: A column is absent, an id repeated, there are fewer subjects (groups) than folds, or a value of
+            `group`, not asked for by name, is so frequent that it can be no person or family.
     """
     table = cohort.table.sort_values(Column.SUBJECT)
     absent = [name for name in (*stratify, *([group] if group else [])) if name not in table]
@@ -42,8 +49,13 @@ def split_cohort(
         raise InputError(f"{cohort.path}: there is no column '{absent[0]}' to split by")
     if table[Column.SUBJECT].duplicated().any():
         raise InputError(f"{cohort.path}: some ids are repeated. Run `mtseg cohort check` and mend them first")
+    if group != Column.GROUP and (large := _as_large_as_a_fold(table, folds)):
+        raise InputError(
+            f"{cohort.path}: {large} in the column '{Column.GROUP}', so folds would be whole groups. Rename the "
+            f"column if its values are no persons or families, a diagnosis for example; else say --group {Column.GROUP}"
+        )
     if group:
-        table = table.assign(**{Column.GROUP: table[group].astype(object)})
+        table = table.assign(**{Column.GROUP: _joined(table, group)})
     groups = _groups(table)
     if not 2 <= folds <= groups.nunique():
         raise InputError(f"{cohort.path}: {groups.nunique()} subjects or groups cannot make {folds} folds")
@@ -58,6 +70,28 @@ def split_cohort(
         table=table.loc[cohort.table.index],
         targets=tuple(name for name in cohort.targets if name not in (Column.FOLD, Column.GROUP)),
     )
+
+
+def _as_large_as_a_fold(table: pd.DataFrame, folds: int) -> str:
+    """Say which group fills a fold alone, as a diagnosis does and a person's scans hardly do; "" if none."""
+    sizes = table[Column.GROUP].value_counts() if Column.GROUP in table else pd.Series(dtype=int)
+    if sizes.empty or sizes.iloc[0] < max(MANY_ROWS, ALMOST * len(table) / folds):
+        return ""
+    return f"{sizes.iloc[0]} of {len(table)} rows have '{sizes.index[0]}'"
+
+
+def _joined(table: pd.DataFrame, group: str) -> pd.Series:
+    """One name for all rows that are linked by equal values of `group` or of the table's own groups; else missing."""
+    asked = table[group].astype(object)
+    if group == Column.GROUP or Column.GROUP not in table:
+        return asked
+    own = table[Column.GROUP].astype(object)
+    rows = pd.Series(range(len(table)), index=table.index)
+    first = [rows.groupby(column).transform("min").fillna(rows).astype(int) for column in (own, asked)]
+    links = (np.tile(rows, 2), np.concatenate(first))
+    linked = connected_components(coo_array((np.ones(len(links[0])), links), shape=2 * (len(table),)))[1]
+    names = asked.map(f"{group} {{}}".format, na_action="ignore")
+    return own.groupby(linked).transform("first").fillna(names.groupby(linked).transform("first"))
 
 
 def _groups(table: pd.DataFrame) -> pd.Series:

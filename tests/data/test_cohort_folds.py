@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mtseg.data.checks.folds import check_folds
 from mtseg.data.cohort import Cohort
 from mtseg.data.folds import split_cohort
 from mtseg.errors import InputError
@@ -26,7 +29,7 @@ subjects = st.lists(
 def test_folds_are_a_partition_that_keeps_groups_and_ignores_row_order(rows, folds, seed, random):
     sex, age, group = zip(*rows, strict=True)
     cohort = make(sex=sex, age=age, group=group)
-    options = {"folds": folds, "stratify": ["sex", "age"], "seed": seed}
+    options = {"folds": folds, "stratify": ["sex", "age"], "seed": seed, "group": "group"}
     table = split_cohort(cohort, **options).table
     assert set(table["fold"]) == set(range(folds))
     assert len(table.dropna(subset="group").groupby(["group", "fold"])) == table["group"].nunique()
@@ -67,6 +70,41 @@ def test_the_group_is_kept_for_later_checks():
     split = split_cohort(make(family=[1, 1, 2, 2, 3]), folds=2, group="family")
     assert split.table["group"].tolist() == [1, 1, 2, 2, 3]
     assert split.targets == ("family",)
+
+
+def test_a_second_group_does_not_part_the_first():
+    """Sessions of one person lay in several folds, because the column `group` was thrown away."""
+    persons = [f"p{i // 2}" for i in range(40)]
+    sites = [["Bonn", None, None, f"site {i}"][i % 4] for i in range(40)]
+    table = split_cohort(make(group=persons, site=sites), folds=4, group="site").table
+    assert table.groupby(pd.Series(persons))["fold"].nunique().eq(1).all()
+    assert table.groupby("site")["fold"].nunique().eq(1).all()
+    assert table.groupby("group")["fold"].nunique().eq(1).all()
+
+
+def test_groups_that_share_a_value_become_one_that_checks_find():
+    cohort = make(group=["p", "p", "q", None, None, None], family=[None, *"1122", None])
+    split = split_cohort(cohort, folds=2, group="family")
+    assert split.table["group"].fillna("alone").tolist() == ["p", "p", "p", "family 2", "family 2", "alone"]
+    assert split_cohort(split, folds=2, group="family").table["group"].equals(split.table["group"])
+    assert check_folds(split) == []
+    parted = replace(split, table=split.table.assign(fold=[0, 0, 1, 0, 0, 1]))
+    assert [problem.where for problem in check_folds(parted)] == ["group"]
+
+
+@pytest.mark.parametrize("folds", [2, 3, 5])
+def test_a_diagnosis_is_no_group(folds):
+    """Each fold held out one diagnosis, of which the training had seen nobody."""
+    cohort = make(group=(["patient"] * 20 + ["control"] * 19 + [None] * 5))
+    with pytest.raises(InputError, match=r"20 of 44 rows have 'patient' in the column 'group'.*Rename the column"):
+        split_cohort(cohort, folds=folds)
+    with pytest.raises(InputError, match="Rename the column"):
+        split_cohort(replace(cohort, table=cohort.table.assign(family=range(44))), folds=folds, group="family")
+    assert split_cohort(cohort, folds=folds, group="group").table["fold"].nunique() == folds
+
+
+def test_few_persons_with_a_scan_or_two_are_groups():
+    assert split_cohort(make(group=[*"aaabbbcc"]), folds=3).table["fold"].nunique() == 3
 
 
 @pytest.mark.parametrize(
