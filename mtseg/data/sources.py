@@ -80,7 +80,8 @@ def from_bids(folder: str | os.PathLike, *, mask: str = "") -> pd.DataFrame:
 
     A column is named after the suffix (T1w -> t1, FLAIR -> flair, bold) and, where a dataset has variants of it, after
     what tells them apart (`t1_ceagent-gd`, `bold_task-rest`). With sessions the ids are `sub-01_ses-02` and the column
-    `group` holds the subject. Masks are looked for in `derivatives/`. The columns of participants.tsv are added.
+    `group` holds the subject. Masks are looked for in `derivatives/`. The columns of participants.tsv are added, with
+    `_participants` appended to `group` and to what is named like a column of the table.
 
     Args:
         folder: The dataset.
@@ -186,6 +187,11 @@ def _with_participants(table: pd.DataFrame, subjects: pd.Series, path: Path) -> 
     if Column.SUBJECT not in people:
         raise InputError(f"{path}: there is no column '{Column.SUBJECT}', which BIDS demands")
     ids = people[Column.SUBJECT].str.removeprefix("sub-").radd("sub-")
-    people = people.drop(columns=[name for name in people.columns if name in table]).set_index(ids)
+    # BIDS' own "group" is most often the diagnosis, and no column of the table may be lost for another of its name.
+    taken = {name.lower() for name in (*table.columns, Column.GROUP)}
+    people = people.drop(columns=Column.SUBJECT)
+    people = people.rename(columns=lambda name: f"{name}_participants" if name.lower() in taken else name).set_index(
+        ids
+    )
     people = people[~people.index.duplicated()]
     return table.join(people.reindex(subjects).set_index(table.index))

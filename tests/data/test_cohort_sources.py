@@ -86,6 +86,25 @@ def test_bids_gives_a_row_per_session_and_a_column_per_kind_of_image(bids):
     assert table["age"].fillna("n/a").tolist() == ["30", "30", "n/a"]
 
 
+@pytest.mark.parametrize("name", ["group", "Group"])
+def test_a_column_group_of_the_participants_is_kept_and_groups_nobody(bids, name):
+    """It mostly holds the diagnosis, of which folds were made; with sessions it was dropped."""
+    people = f"participant_id\t{name}\tt1\n01\tpatient\t1.2\n02\tcontrol\tn/a\n"
+    (bids / "participants.tsv").write_text(people)
+    table = from_bids(bids)
+    assert table["group"].tolist() == ["sub-01", "sub-01", "sub-02"]
+    assert table[f"{name}_participants"].tolist() == ["patient", "patient", "control"]
+    assert table["t1_participants"].tolist()[:2] == ["1.2", "1.2"]
+
+
+def test_a_column_group_of_the_participants_without_sessions(tmp_path, save_image):
+    pytest.importorskip("bids")
+    save_image(tmp_path / "sub-01/anat/sub-01_T1w.nii.gz", VOXELS)
+    (tmp_path / "dataset_description.json").write_text(DESCRIPTION)
+    (tmp_path / "participants.tsv").write_text("participant_id\tgroup\nsub-01\tpatient\n")
+    assert from_bids(tmp_path).columns.tolist() == ["participant_id", "t1", "group_participants"]
+
+
 def test_bids_with_two_masks_asks_which(bids, save_image):
     save_image(bids / "derivatives/hand/sub-02/ses-a/anat/sub-02_ses-a_label-oedema_mask.nii.gz", VOXELS)
     with pytest.raises(ProblemsError, match=r"sub-02_ses-a: mask: 2 files could be meant.*Pick one kind .*--mask"):
