@@ -137,7 +137,7 @@ def read_cohort(
         InputError: The file cannot be read as a table, has no ids, or lacks one of `sequences`; no such plane.
     """
     path = Path(path).absolute()
-    table = _with_id(read_cells(path), path)
+    table = _with_id(_spelt_as_reserved(read_cells(path), path), path)
     table[[name for name in optional if name not in table]] = None
     reserved = {*Column}
     pictures = [name for name in table.columns if name not in reserved and _holds_images(table[name], path.parent)]
@@ -164,10 +164,19 @@ def looks_like_image(cell: str) -> bool:
     return cell.lower().endswith(IMAGE_SUFFIXES)
 
 
+def _spelt_as_reserved(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Give columns with a fixed meaning their name in small letters: `Group` and `MASK` are what they say."""
+    found: dict[str, str] = {}
+    for name in table.columns:
+        if name.lower() in {*Column} and found.setdefault(name.lower(), name) != name:
+            raise InputError(f"{path}: the columns '{found[name.lower()]}' and '{name}' are one. Rename or remove one")
+    return table.rename(columns={name: reserved for reserved, name in found.items()})
+
+
 def _with_id(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Name the id column participant_id and put it first; a missing id is ""."""
     if Column.SUBJECT not in table:
-        found = next((name for name in table.columns if name.lower() in (Column.SUBJECT, *ID_ALIASES)), None)
+        found = next((name for name in table.columns if name.lower() in ID_ALIASES), None)
         if found is None:
             raise InputError(
                 f"{path}: no column says who the subject is. Name it '{Column.SUBJECT}' "

@@ -48,6 +48,20 @@ def test_ids_stay_strings_under_any_of_their_names(study, name):
     assert study.read().table["participant_id"].tolist() == ["007", "08", "9"]
 
 
+def test_columns_with_a_fixed_meaning_keep_it_in_capitals(study):
+    """A `Mask` became a sequence, and a `Group` grouped nobody."""
+    study.table[["group", "fold", "site"]] = [["x", "0", "Bonn"]] * 3
+    plain = study.read()
+    spelt = {"mask": "Mask", "group": "GROUP", "fold": "Fold", "site": "Site", "participant_id": "Participant_ID"}
+    study.table = study.table.rename(columns=spelt)
+    cohort = study.read("capitals.tsv")
+    assert (cohort.sequences, cohort.targets) == (("t1", "flair"), ("sex", "age"))
+    pd.testing.assert_frame_equal(cohort.table, plain.table)
+    study.table["group"] = "y"
+    with pytest.raises(InputError, match="the columns 'GROUP' and 'group' are one. Rename or remove one"):
+        study.read()
+
+
 def test_numbers_become_numbers_but_codes_with_leading_zeros_do_not(study):
     study.table["grade"], study.table["code"] = ["1", "2.0", "n/a"], ["01", "02", "10"]
     records = study.read().records(sequences=[], targets=["grade", "code"])

@@ -175,6 +175,17 @@ def test_needed_columns_are_all_named(study):
     ]
 
 
+def test_a_column_that_differs_in_capitals_only_is_a_problem(study):
+    """The target was absent for everybody, and the training ran without it."""
+    study.table = study.table.rename(columns={"sex": "Sex", "flair": "FLAIR"})
+    cohort = read_cohort(study.read().path, sequences=["t1"], optional=["flair"])
+    problems = check_cohort(cohort, sequences=["t1", "flair"], heads=[SEX])
+    assert [(problem.fatal, problem.what, problem.remedy) for problem in problems] == [
+        (True, f"the column '{other}' is not '{name}' ({role})", "Rename the column so that both are spelt alike")
+        for other, name, role in (("FLAIR", "flair", "sequence"), ("Sex", "sex", "target"))
+    ]
+
+
 def test_absent_masks_and_targets_are_notes_and_absent_sequences_are_not(study):
     study.table = study.table.drop(columns="sex").assign(mask="n/a", age="")
     wanted = {"structures": Structures({"lesion": 1}), "heads": [SEX, AGE]}

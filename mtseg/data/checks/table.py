@@ -38,10 +38,15 @@ def _needed_columns(
     for name, role in needed:
         fatal = role == "sequence" and name not in cohort.optional
         so = "" if role == "sequence" else ", so nothing is learnt or scored for it"
-        if name not in cohort.table:
+        alike = next((other for other in cohort.table if other != name and other.casefold() == name.casefold()), None)
+        empty = name not in cohort.table or cohort.table[name].isna().all()
+        if empty and alike is not None:
+            remedy = "Rename the column so that both are spelt alike"
+            yield Problem("", str(cohort.path), f"the column '{alike}' is not '{name}' ({role})", remedy)
+        elif name not in cohort.table:
             remedy = f"Add or rename a column; the table has {columns}"
             yield Problem("", str(cohort.path), f"there is no column '{name}' ({role}){so}", remedy, fatal)
-        elif cohort.table[name].isna().all():
+        elif empty:
             what = f"every cell of this column ({role}) is missing{so}"
             yield Problem("", name, what, "Fill in the column", fatal)
 
