@@ -3,31 +3,43 @@
 import json
 import logging
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 from pandas.api.types import is_numeric_dtype
 
 from mtseg.data import Cohort, read_cohort
+from mtseg.data.checks.notes import first_few
 from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.files import read_table, write_table
 from mtseg.keys import MASK_ENTROPY, Column, File, Key
 from mtseg.metrics import case_table
 from mtseg.report import write_report
+from mtseg.report.text import note_of_groups
 from mtseg.statistics import selective_table, simple_scores_table, summary_table
 from mtseg.tasks import Head, Kind, Structures
 
 logger = logging.getLogger("mtseg")
 
 
+_OF_STRUCTURES = ("dice", "hd95_mm", "asd_mm", "volume_mm3", "true_volume_mm3", "volume_error_mm3")
+
+
 def check_simple_scores(
-    cohort: Cohort, *, structures: Structures, simple_scores: Sequence[str], lower: Collection[str]
+    cohort: Cohort,
+    *,
+    structures: Structures,
+    simple_scores: Sequence[str],
+    lower: Collection[str],
+    heads: Sequence[Head] = (),
 ) -> None:
     """Stop before anything is computed if a score does not exist. See `write_evaluation` for the arguments.
 
     Raises:
-        ProblemsError: One of `simple_scores` is no numeric column of the cohort, or one of `lower` is no score.
+        ProblemsError: One of `simple_scores` is no numeric column of the cohort, stands there twice or is called like a
+            column of the table of cases; or one of `lower` is no score.
     """
     numeric = [name for name in cohort.targets if is_numeric_dtype(cohort.table[name])]
     scores = [*(f"volume_mm3_{name}" for name in structures.names), *simple_scores]
@@ -40,9 +52,31 @@ def check_simple_scores(
         for setting, (names, known, what) in settings.items()
         for name in names
         if name not in known
-    ]
+    ] + [*ambiguous_scores(simple_scores, structures=structures.names, heads=heads)]
     if problems:
         raise ProblemsError(problems)
+
+
+def ambiguous_scores(
+    names: Sequence[str], *, structures: Iterable[str], heads: Iterable[Head], others: Collection[str] = ()
+) -> Iterator[Problem]:
+    """What is wrong with columns of a cohort that are to stand beside the columns of the table of cases.
+
+    Args:
+        names: Of the cohort's columns.
+        structures: Of the mask.
+        heads: Of the network.
+        others: Further columns of the table of cases.
+    """
+    taken = {"dice_mean", *others, *(f"{what}_{of}" for of in structures for what in _OF_STRUCTURES)}
+    for head in heads:
+        taken |= {f"{head.name}_{what}" for what in ("target", "predicted", *(f"prob_{c}" for c in head.classes))}
+    for name, count in Counter(names).items():
+        if name in taken:
+            remedy = "Rename the column of the table; predicted volumes are simple scores anyway"
+            yield Problem("", "simple_scores", f"'{name}' is also what a column of cases.tsv is called", remedy)
+        if count > 1:
+            yield Problem("", "simple_scores", f"'{name}' stands there {count} times", "Name it once")
 
 
 def write_evaluation(
@@ -99,7 +133,12 @@ def write_evaluation(
     write_table(selective, folder / File.SELECTIVE)
     run = json.loads((folder / File.RUN).read_text())
     images = {path for record in records for path in record[Key.IMAGE] if path}
-    notes = [*_note_of_training(run, images)]
+    groups = cohort.table.set_index(Column.SUBJECT.value).get(Column.GROUP)
+    notes = [
+        *_note_of_training(run, images),
+        *_note_of_missing([record[Key.SUBJECT] for record in everyone], predicted),
+        *note_of_groups(groups, cases[Column.SUBJECT]),
+    ]
     for note in notes:
         logger.warning(note)
     write_report(
@@ -119,6 +158,12 @@ def write_evaluation(
         selective=selective,
     )
     return folder / File.REPORT
+
+
+def _note_of_missing(everyone: Sequence[str], predicted: Set[str]) -> Iterator[str]:
+    """Say so if subjects were left out, for want of a sequence; the figures say nothing about them."""
+    if missing := [subject for subject in everyone if subject not in predicted]:
+        yield f"{len(missing)} of {len(everyone)} subjects were not predicted, nor are counted: {first_few(missing)}."
 
 
 def _note_of_training(run: Mapping[str, Any], images: Set[str]) -> Iterator[str]:

@@ -9,7 +9,7 @@ import pytest
 from mtseg.bundle import evaluate
 from mtseg.data import read_cohort
 from mtseg.errors import InputError
-from mtseg.evaluation import write_evaluation
+from mtseg.evaluation import check_simple_scores, write_evaluation
 from mtseg.files import read_table, write_table
 from mtseg.tasks import Structures, heads_from
 
@@ -106,6 +106,7 @@ def test_class_names_that_look_like_something_else_are_scored(perfect, tiny):
             "lower_is_positive=[nihss]",
             "lower_is_positive: 'nihss' is no simple score. There are volume_mm3_lesion.",
         ),
+        ("simple_scores=[nihss, nihss]", "simple_scores: 'nihss' stands there 2 times. Name it once"),
     ],
 )
 def test_a_wrong_simple_score_stops_before_anything_is_computed(tiny, trained, tmp_path, setting, message):
@@ -114,6 +115,26 @@ def test_a_wrong_simple_score_stops_before_anything_is_computed(tiny, trained, t
         evaluate(str(trained), cohort=table, out=tmp_path / "out", settings=[setting])
     assert str(error.value) == message
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["volume_mm3_lesion", "dice_mean", "outcome_prob_good"])
+def test_a_simple_score_called_like_a_column_of_cases_is_refused(tiny, name):
+    """At the very end it crashed, or the network's own numbers stood beside the network."""
+    cohort = read_cohort(tiny.with_cells("like_cases.tsv", {(f"p{i}", name): i for i in range(8)}))
+    with pytest.raises(InputError, match=f"simple_scores: '{name}' is also what a column of cases.tsv is called"):
+        check_simple_scores(cohort, structures=STRUCTURES, heads=HEADS, simple_scores=[name], lower=[])
+
+
+def test_several_scans_of_a_person_are_noted(perfect, tiny):
+    """The column `group` kept them in one fold, but they were counted as subjects without a word."""
+    report = write(perfect, tiny.with_cells("groups.tsv", {(f"p{i}", "group"): f"g{i // 2}" for i in range(8)}))
+    assert "7 rows are of 4 groups (column group), but are counted as independent" in report.read_text()
+    alone = write(perfect, tiny.with_cells("alone.tsv", {("p0", "group"): "g0"}))
+    assert "column group" not in alone.read_text()
+
+
+def test_who_was_not_predicted_is_named(perfect, tiny):
+    assert "1 of 8 subjects were not predicted, nor are counted: p7." in write(perfect, tiny.table).read_text()
 
 
 def test_the_bundles_command_scores_one_fold(tiny, trained, tmp_path):

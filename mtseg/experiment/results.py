@@ -14,6 +14,7 @@ from mtseg.experiment.jobs import Job, Outcome
 from mtseg.experiment.spec import Spec
 from mtseg.files import read_table, replacing, write_table
 from mtseg.keys import Column, File
+from mtseg.report.text import note_of_groups
 from mtseg.statistics import (
     ALL,
     SEED,
@@ -52,6 +53,7 @@ class Results:
         subsets: `variants` of the networks that were given fewer sequences; folds pooled, seeds averaged.
         choices: What was tuned, see `chosen_jobs`.
         calibrated: Variant and head to target, probability before and after scaling; not written.
+        notes: What the reader must know before reading a number; not written.
     """
 
     runs: pd.DataFrame
@@ -65,6 +67,7 @@ class Results:
     subsets: pd.DataFrame
     choices: pd.DataFrame
     calibrated: Mapping[tuple[str, str, str], tuple[np.ndarray, np.ndarray, np.ndarray]]
+    notes: tuple[str, ...]
 
     def write(self, folder: Path) -> None:
         """Write every table that has rows as TSV, and the cases also as Parquet."""
@@ -121,6 +124,7 @@ def gather(spec: Spec, jobs: Sequence[Job], *, outcomes: Sequence[Outcome], choi
         subsets=_subsets(spec, finished, summarise),
         choices=choices,
         calibrated=calibrated,
+        notes=tuple(_notes(spec, cases)),
     )
 
 
@@ -160,6 +164,13 @@ def tasks_of(spec: Spec, cases: pd.DataFrame) -> tuple[Structures, tuple[Head, .
     every = spec.structures
     known = {name: every.file_values(name) for name in every.names if f"dice_{name}" in cases}
     return Structures(known), tuple(head for head in spec.heads if f"{head.name}_target" in cases)
+
+
+def _notes(spec: Spec, cases: pd.DataFrame) -> Iterator[str]:
+    table = read_cohort(spec.cohort, sequences=()).table
+    if Column.GROUP in table:
+        groups = table[Column.GROUP].groupby(table[spec.average_by].map(str)).first()
+        yield from note_of_groups(groups, cases[Column.SUBJECT].unique())
 
 
 def runs_table(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from mtseg.bundle.config import load_config
 from mtseg.bundle.locate import root
 from mtseg.data import Cohort, read_cohort
 from mtseg.errors import InputError, Problem, ProblemsError
+from mtseg.evaluation import ambiguous_scores
 from mtseg.experiment.variants import (
     Variant,
     can_be_named,
@@ -26,6 +27,7 @@ from mtseg.experiment.variants import (
 )
 from mtseg.keys import Column, Task
 from mtseg.statistics.measures import measured
+from mtseg.statistics.seeds import IMAGES, SEED, SEEDS, VARIANT
 from mtseg.tasks import Head, Structures
 
 _KEYS = {
@@ -250,7 +252,9 @@ def _wrong_variants(
             yield Problem("", "subsets", f"'{variant.name}' {why}", remedy)
     metrics = list(dict.fromkeys(metric for _, metric in measured(structures=Structures(structures), heads=heads)))
     yield from _not_among("primary", given.get("primary", []), metrics, "metric that variants are compared by")
-    scores = [*(f"volume_mm3_{name}" for name in structures), *given.get("simple_scores", [])]
+    columns, ours = given.get("simple_scores", []), (VARIANT, SEED, SEEDS, IMAGES)
+    yield from ambiguous_scores(columns, structures=structures, heads=heads, others=ours)
+    scores = [*(f"volume_mm3_{name}" for name in structures), *columns]
     yield from _not_among("lower_is_positive", given.get("lower_is_positive", []), scores, "simple score")
 
 

@@ -41,6 +41,7 @@ def write_experiment_report(
     choices: pd.DataFrame,
     calibrated: Calibrated,
     run: Mapping[str, Any],
+    notes: Sequence[str] = (),
 ) -> None:
     """Write one HTML file that needs nothing else; the tables are those of `mtseg.experiment.results.Results`.
 
@@ -60,6 +61,7 @@ def write_experiment_report(
         choices: What was tuned.
         calibrated: Variant, head and class to target and probabilities before and after scaling.
         run: What made these numbers.
+        notes: What the reader must know before reading a number.
     """
     pooled = variants[(variants[Column.FOLD] == ALL) & (variants[SEED] == ALL)]
     primary = _primary(comparisons)
@@ -90,7 +92,7 @@ def write_experiment_report(
         result=main_result(primary, pooled, reference),
         n=cases[Column.SUBJECT].nunique(),
         sections=sections,
-        notes=[*_notes(runs)],
+        notes=[*notes, *_notes(runs)],
         run=run,
     )
 

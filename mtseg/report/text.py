@@ -1,11 +1,11 @@
 """Words and numbers of the report: names of metrics, rounding, the result in a sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
 
-from mtseg.keys import Task
+from mtseg.keys import Column, Task
 from mtseg.tasks import Head, Kind
 
 METRICS = {
@@ -134,6 +134,28 @@ def readable(name: str) -> str:
     'hippocampus left'
     """
     return name.replace("_", " ")
+
+
+def note_of_groups(groups: pd.Series | None, subjects: Sequence[str]) -> Iterator[str]:
+    """Warn if scored rows belong together: the statistics take each for a subject of its own.
+
+    Args:
+        groups: The cohort's column `group`, indexed by subject, if it has one; a subject without one stands alone.
+        subjects: Those that are scored.
+
+    >>> [*note_of_groups(pd.Series(["p1", "p1", "p2", None], [*"abcd"]), [*"abcd"])][0][:48]
+    '4 rows are of 3 groups (column group), but are c'
+    """
+    if groups is None:
+        return
+    of = groups.reindex(subjects)
+    distinct = of.nunique() + int(of.isna().sum())
+    if distinct < len(of):
+        yield (
+            f"{len(of)} rows are of {distinct} groups (column {Column.GROUP}), but are counted as independent "
+            "subjects: the intervals are too narrow and the p-values too small. Where a group is one person with several "
+            f"scans, count persons instead: `mtseg experiment` with `average_by: {Column.GROUP}`."
+        )
 
 
 def key_result(summary: pd.DataFrame, *, heads: Sequence[Head]) -> str:

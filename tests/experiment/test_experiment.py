@@ -19,7 +19,7 @@ from mtseg.errors import InputError
 from mtseg.experiment import run_experiment
 from mtseg.experiment.choice import _merit, _scores
 from mtseg.experiment.jobs import Job, run_job
-from mtseg.experiment.results import _calibrated
+from mtseg.experiment.results import _calibrated, _notes
 from mtseg.experiment.variants import Choice, Variant
 from mtseg.files import alone_in, read_table
 from mtseg.tasks import Head, Kind, Structures
@@ -317,6 +317,15 @@ def test_a_fold_is_calibrated_by_the_others():
     )
     assert first < 0 < second  # fold 0 as the sure ones that err need it, fold 1 as the unsure ones that do not
     assert (target == cases["o_target"].eq("y")).all()
+
+
+def test_several_scans_of_a_person_are_noted_unless_they_are_averaged(tiny):
+    table = tiny.with_cells("of_persons.tsv", {(f"p{i}", "group"): f"g{i // 2}" for i in range(8)})
+    cases = pd.DataFrame({"participant_id": [f"p{i}" for i in range(6)] * 2})  # of two seeds
+    (note,) = _notes(SimpleNamespace(cohort=table, average_by="participant_id"), cases)
+    assert note.startswith("6 rows are of 3 groups (column group)") and "`average_by: group`" in note
+    persons = pd.DataFrame({"participant_id": ["g0", "g1", "g2"]})
+    assert not [*_notes(SimpleNamespace(cohort=table, average_by="group"), persons)]
 
 
 def test_options_are_compared_on_the_same_subjects(monkeypatch):

@@ -123,6 +123,13 @@ def test_what_is_wrong_is_said(spec_of, changes, complaint):
     assert complaint in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["volume_mm3_lesion", "outcome_predicted", "seed"])
+def test_a_simple_score_called_like_a_column_of_cases_is_refused(spec_of, tiny, name):
+    table = tiny.with_cells("like_cases.tsv", {(f"p{i}", name): i for i in range(8)})
+    with pytest.raises(InputError, match=f"simple_scores: '{name}' is also what a column of cases.tsv is called"):
+        read_spec(spec_of(cohort=str(table), simple_scores=[name]))
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
