@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mtseg.errors import InputError
+from mtseg.errors import InputError, Problem, ProblemsError
 
 
 class Kind(StrEnum):
@@ -162,12 +162,21 @@ class Structures:
         values: Structure name to the value, or the values (merged), that it has in mask files. The network's class
             index is the position in this mapping, from 1; 0 is background and every value not listed here.
 
+    Raises:
+        ProblemsError: A value is no whole number from 1, a structure has none, or two share one: all of that at once.
+
     >>> s = Structures({"hippocampus_left": 48, "hippocampus_right": [47], "lesion": [1, 2]})
     >>> s.names, s.count, s.swapped()
     (('hippocampus_left', 'hippocampus_right', 'lesion'), 4, (0, 2, 1, 3))
     """
 
     values: Mapping[str, int | Sequence[int]]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.values, Mapping):
+            raise InputError(f"structures: {self.values}: write NAME: VALUE pairs, such as {{lesion: 1}}, or {{}}")
+        if problems := [*self._wrong_values(), *self._shared_values()]:
+            raise ProblemsError(problems)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -182,7 +191,28 @@ class Structures:
     def file_values(self, name: str) -> tuple[int, ...]:
         """Values of a structure in mask files; the first is the one that mtseg writes."""
         values = self.values[name]
-        return (values,) if isinstance(values, int) else tuple(values)
+        return tuple(values) if isinstance(values, Sequence) else (values,)
+
+    def _wrong_values(self) -> Iterator[Problem]:
+        for name in self.names:
+            if not (values := self.file_values(name)):
+                yield Problem("", f"structures: {name}", "has no value", "List those that it has in mask files")
+            # A boolean is an int to Python, but nobody means 1 by it.
+            if wrong := [value for value in values if type(value) is not int or value < 1]:
+                what = f"{', '.join(map(repr, wrong))} cannot stand for a structure"
+                remedy = "Give whole numbers from 1, without quotes; the background, 0, is not listed"
+                yield Problem("", f"structures: {name}", what, remedy)
+
+    def _shared_values(self) -> Iterator[Problem]:
+        owners: dict[int, list[str]] = {}
+        for name in self.names:
+            for value in {value for value in self.file_values(name) if isinstance(value, int)}:
+                owners.setdefault(value, []).append(str(name))
+        for value, names in owners.items():
+            if len(names) > 1:
+                what = f"value {value} is given to {' and '.join(names)}, but a voxel belongs to one structure"
+                remedy = "List the parts that do not overlap; a whole is the sum of its parts' masks"
+                yield Problem("", "structures", what, remedy)
 
     def classes(self, values: np.ndarray) -> np.ndarray:
         """Class index of every voxel of a mask file; what belongs to no structure is background.
@@ -200,17 +230,83 @@ class Structures:
         all else is its own.
 
         Raises:
-            InputError: A structure of one side lacks its twin: mirrored, it would be taught as the wrong side.
+            InputError: A structure of one side lacks its twin, or names may or may not be those of two sides: mirrored,
+                a structure would be taught as the wrong side's.
         """
-        spelt = [re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in self.names]  # leftHipp, HippL
-        index = {name: k for k, name in enumerate(spelt, start=1)}
-        twins = {name: _SIDE.sub(lambda side: _OTHER_SIDE[side[0]], name) for name in index}
-        alone = [name for name, twin in twins.items() if twin not in index]
-        if alone:
+        spelt = [_apart(name) for name in self.names]
+        twins = [_other_side(name) for name in spelt]
+        if alone := [name for name, twin in zip(self.names, twins, strict=True) if twin not in spelt]:
             raise InputError(f"{', '.join(alone)}: the other side is no structure. Add it, or set mirror: false")
-        return (0, *(index[twin] for twin in twins.values()))
+        if doubtful := " and ".join(_doubtful(self.names)):
+            raise InputError(
+                f"{doubtful}: may be left and right of one structure. Name them x_left and x_right if they are, or "
+                "differently if they are not, or set mirror: false"
+            )
+        own = enumerate(zip(spelt, twins, strict=True), start=1)
+        return (0, *(k if twin == name else spelt.index(twin) + 1 for k, (name, twin) in own))
 
 
-_OTHER_SIDE = {"left": "right", "right": "left", "lh": "rh", "rh": "lh", "l": "r", "r": "l"}
-_OTHER_SIDE |= {"sin": "dex", "dex": "sin", "sinister": "dexter", "dexter": "sinister"}
-_SIDE = re.compile(rf"(?<![a-z0-9])({'|'.join(_OTHER_SIDE)})(?![a-z0-9])")
+def refuse_sides(heads: Sequence[Head]) -> None:
+    """Refuse heads whose answer is a side: a mirrored sample would teach the wrong one.
+
+    To be called where samples are mirrored, in a training or a prediction.
+
+    Raises:
+        ProblemsError: The names of heads, classes or labels say left or right; names all of them.
+
+    >>> refuse_sides([Head("outcome", Kind.CLASSES, ("poor", "good"))])
+    >>> refuse_sides([Head("side", Kind.CLASSES, ("0", "1"))])
+    Traceback (most recent call last):
+    mtseg.errors.ProblemsError: heads: side: asks for a side, ...
+    """
+    about = {*_sided([head.name for head in heads])}
+    problems = [
+        Problem("", f"heads: {head.name}", f"asks for a side{of}, which mirrored samples show wrongly", remedy)
+        for head in heads
+        for sided, remedy in [(_sided(head.classes), "Set mirror: false, or rename what is about no side")]
+        for of in [f" ({', '.join(sided)})" if sided else ""]
+        if sided or head.name in about
+    ]
+    if problems:
+        raise ProblemsError(problems)
+
+
+_OTHER_SIDE = {"left": "right", "links": "rechts", "gauche": "droite", "sinister": "dexter"}
+_WORDS = "|".join([*_OTHER_SIDE, *_OTHER_SIDE.values(), "(side|laterality)$"])
+_OTHER_SIDE |= {"sin": "dex", "lh": "rh", "lt": "rt", "l": "r"}
+_OTHER_SIDE |= {right: left for left, right in _OTHER_SIDE.items()}
+_SIDE = re.compile(rf"(?<![a-z0-9])(left|right|({'|'.join(_OTHER_SIDE)})(?![a-z0-9]))")
+_ASKED_SIDE = re.compile(rf"(?<![a-z0-9])(left|right|({_WORDS})(?![a-z0-9]))")
+
+
+def _apart(name: str) -> str:
+    """Put a side apart from the rest of a name: leftHipp, HippL, LHipp and CA1L have it at a capital."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=^[LR])(?=[A-Z][a-z])|(?<=\d)(?=[LR]$)", "_", name).lower()
+
+
+def _other_side(name: str) -> str:
+    return _SIDE.sub(lambda side: _OTHER_SIDE[side[0]], name)
+
+
+def _doubtful(names: Sequence[str]) -> list[str]:
+    """The first two names that are one side's, or that would be two sides' if a side could stand within a word."""
+    apart: dict[str, str] = {}
+    lower = {name.lower(): name for name in names}
+    for name in names:
+        if _other_side(_apart(name)) != _apart(name):
+            if (same := apart.setdefault(_apart(name), name)) != name:
+                return [same, name]
+            continue
+        low = name.lower()
+        for side, other in _OTHER_SIDE.items():
+            for found in re.finditer(side, low):
+                if twin := lower.get(low[: found.start()] + other + low[found.end() :]):
+                    return [name, twin]
+    return []
+
+
+def _sided(names: Sequence[str]) -> list[str]:
+    """Those of the names that say a side; short signs, such as R, do so only where the other one is, too."""
+    apart = {name: _apart(name) for name in names}
+    others = {_other_side(one) for one in apart.values() if _other_side(one) != one}
+    return [name for name, one in apart.items() if one in others or _ASKED_SIDE.search(one)]

@@ -1,9 +1,13 @@
+from itertools import chain
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mtseg.errors import InputError
-from mtseg.tasks import Head, Kind, Structures, heads_from
+from mtseg.errors import InputError, ProblemsError
+from mtseg.tasks import Head, Kind, Structures, heads_from, refuse_sides
 
 GRADE = Head("grade", Kind.CLASSES, ("1", "2"))
 FINDINGS = Head("findings", Kind.LABELS, ("bleed", "oedema", "shift"))
@@ -91,6 +95,39 @@ def test_structures():
 
 
 @pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (
+            {"background": 0, "lesion": 1},
+            ["structures: background: 0 cannot stand for a structure. Give whole numbers"],
+        ),
+        ({"lesion": [-1, True, 1.5, "1"]}, ["structures: lesion: -1, True, 1.5, '1' cannot stand for a structure"]),
+        ({"lesion": "12"}, ["structures: lesion: '1', '2' cannot stand for a structure"]),
+        ({"lesion": [None, [1]]}, ["structures: lesion: None, [1] cannot stand for a structure"]),
+        ({"core": 0, "rim": []}, ["structures: core: 0 cannot", "structures: rim: has no value. List those"]),
+        (
+            {"whole": [1, 2, 4], "core": [1, 4], "enhancing": 4},
+            [
+                "structures: value 1 is given to whole and core, but a voxel belongs to one structure. List the parts",
+                "structures: value 4 is given to whole and core and enhancing, but a voxel belongs to one structure",
+            ],
+        ),
+    ],
+)
+def test_values_that_cannot_be(values, said):
+    with pytest.raises(ProblemsError) as raised:
+        Structures(values)
+    lines = str(raised.value).splitlines()
+    assert [line.startswith(start) for line, start in zip(lines, said, strict=True)] == [True] * len(said), lines
+
+
+@pytest.mark.parametrize("values", [["lesion"], None, 1])
+def test_structures_that_are_no_pairs(values):
+    with pytest.raises(InputError, match=r"structures: .* write NAME: VALUE pairs"):
+        Structures(values)
+
+
+@pytest.mark.parametrize(
     "names",
     [
         ("x_left", "x_right"),
@@ -98,6 +135,11 @@ def test_structures():
         ("Hippocampus-L", "Hippocampus-R"),
         ("Left x", "Right x"),
         ("HippL", "HippR"),
+        ("LHippocampus", "RHippocampus"),
+        ("lefthippocampus", "righthippocampus"),
+        ("hipp_lt", "hipp_rt"),
+        ("CA1L", "CA1R"),
+        ("Hippocampus links", "Hippocampus rechts"),
     ],
 )
 def test_the_two_sides_are_found_in_every_spelling(names):
@@ -107,3 +149,62 @@ def test_the_two_sides_are_found_in_every_spelling(names):
 def test_one_side_alone_is_refused():
     with pytest.raises(InputError, match="tail_left: the other side is no structure"):
         Structures({"tail_left": 9, "lesion": 1}).swapped()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("lhipp", "rhipp"),
+        ("LHIPP", "RHIPP"),
+        ("hippleft", "hippright"),
+        ("hippl", "hippr"),
+        ("L1", "R1"),
+        ("lesion", "resion"),
+        ("HippL", "hipp_l", "hipp_r"),
+    ],
+)
+def test_names_that_may_be_sides_are_refused(names):
+    """They were mirrored without being exchanged, so that half of a training taught the wrong side."""
+    with pytest.raises(InputError, match=rf"{names[0]} and {names[1]}: may be left and right.*or set mirror: false"):
+        Structures({name: k for k, name in enumerate(names, start=1)}).swapped()
+
+
+STEMS = st.text("aHi0_- ", min_size=1, max_size=6)
+SPELLINGS = ["{}_left {}_right", "lh.{} rh.{}", "{}-L {}-R", "left{} right{}", "{}_sin {}_dex", "LT-{} RT-{}"]
+
+
+@given(stems=st.lists(STEMS, min_size=1, max_size=4, unique_by=str.lower), spelling=st.sampled_from(SPELLINGS))
+def test_sides_are_exchanged_in_pairs_and_nothing_else_is(stems, spelling):
+    pairs = [spelling.replace(" ", "|").format(stem, stem).split("|") for stem in stems]
+    names = [*chain(*pairs), "cleft", "lesion"]
+    structures = Structures({name: k for k, name in enumerate(names, start=1)})
+    swapped = structures.swapped()
+    assert [swapped[k] for k in swapped] == list(range(structures.count))
+    assert [structures.names[k - 1] for k in swapped[1::2]] == [right for _, right in pairs] + ["cleft"]
+    assert swapped[-1] == structures.count - 1
+
+
+@pytest.mark.parametrize(
+    ("definitions", "said"),
+    [
+        ({"side": {"classes": ["left", "right"]}}, ["heads: side: asks for a side (left, right), which mirrored"]),
+        ({"findings": {"labels": ["bleed_left", "oedema"]}}, ["heads: findings: asks for a side (bleed_left)"]),
+        ({"onset": {"classes": ["R", "L", "n"]}}, ["heads: onset: asks for a side (R, L)"]),
+        ({"volume_left": {"mean": 1, "sd": 1}}, ["heads: volume_left: asks for a side, which"]),
+        (
+            {"lesion_side": {"classes": [0, 1]}, "v_lh": {"mean": 1, "sd": 1}, "v_rh": {"mean": 1, "sd": 1}},
+            ["heads: lesion_side: asks", "heads: v_lh: asks", "heads: v_rh: asks"],
+        ),
+    ],
+)
+def test_heads_about_a_side(definitions, said):
+    with pytest.raises(ProblemsError) as raised:
+        refuse_sides(heads_from(definitions))
+    lines = str(raised.value).splitlines()
+    assert [line.startswith(start) for line, start in zip(lines, said, strict=True)] == [True] * len(said), lines
+    assert "Set mirror: false, or rename what is about no side" in lines[0]
+
+
+def test_heads_about_no_side():
+    classes = [["S", "R"], ["poor", "good"], ["cleft", "bright"], ["side effects", "none"]]
+    refuse_sides([Head(f"h{k}", Kind.CLASSES, tuple(names)) for k, names in enumerate(classes)])

@@ -58,7 +58,7 @@ def test_columns_with_a_fixed_meaning_keep_it_in_capitals(study):
     assert (cohort.sequences, cohort.targets) == (("t1", "flair"), ("sex", "age"))
     pd.testing.assert_frame_equal(cohort.table, plain.table)
     study.table["group"] = "y"
-    with pytest.raises(InputError, match="the columns 'GROUP' and 'group' are one. Rename or remove one"):
+    with pytest.raises(InputError, match="the columns 'GROUP' and 'group' are one"):
         study.read()
 
 
