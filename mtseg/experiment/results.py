@@ -16,7 +16,6 @@ from mtseg.files import read_table, replacing, write_table
 from mtseg.keys import Column, File
 from mtseg.report.text import note_of_groups
 from mtseg.statistics import (
-    ALL,
     SEED,
     VARIANT,
     answers,
@@ -116,7 +115,7 @@ def gather(spec: Spec, jobs: Sequence[Job], *, outcomes: Sequence[Outcome], choi
         runs=runs_table(jobs, outcomes),
         cases=cases,
         images=images,
-        image_variants=_whole(summarise(images)).assign(low=np.nan, high=np.nan) if len(images) else images,
+        image_variants=summarise(images, resamples=0, only_pooled=True) if len(images) else images,
         variants=summarise(cases),
         comparisons=compare(cases) if compared else pd.DataFrame(),
         calibration=_calibration(calibrated),
@@ -252,18 +251,14 @@ def _simple_scores(
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
-def _subsets(spec: Spec, jobs: Sequence[Job], summarise: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+def _subsets(spec: Spec, jobs: Sequence[Job], summarise: Callable[..., pd.DataFrame]) -> pd.DataFrame:
     tables = []
     for name in spec.subsets:
         runs = [job for job in jobs if job.variant == name]
         # Every run has the same ones, in the order in which they were evaluated.
         for subset in read_table(runs[0].evaluation / "subsets" / File.SUBSETS)[SUBSET].unique() if runs else ():
-            table = summarise(read_cases(spec, runs, subset=subset))
+            cases = read_cases(spec, runs, subset=subset)
+            table = summarise(cases, heads=tasks_of(spec, cases)[1], only_pooled=True)
             table.insert(1, SUBSET, subset)
-            tables.append(_whole(table))
+            tables.append(table)
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-
-
-def _whole(variants: pd.DataFrame) -> pd.DataFrame:
-    """The rows of all folds and seeds together."""
-    return variants[(variants[Column.FOLD] == ALL) & (variants[SEED] == ALL)]

@@ -79,7 +79,7 @@ def simple_scores_of(table: pd.DataFrame) -> Table:
         "AUC, score",
         "AUC, network",
         "network − score",
-        "p (DeLong)",
+        "p",
         "n",
     ]
     rows = [

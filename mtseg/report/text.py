@@ -67,8 +67,9 @@ VARIANTS = (
 )
 COMPARISONS = (
     "The same subjects, paired. Difference: variant minus reference, with its 95 % bootstrap interval. p: Wilcoxon's "
-    "signed-rank test (masks, errors), DeLong's (AUC), McNemar's (accuracy); corrected for the number of tests in the "
-    "table, the primary ones and all others each by themselves (Holm, and q by Benjamini-Hochberg). Effect: "
+    "signed-rank test (masks, errors), DeLong's (AUC; with fewer than 10 subjects of a class by exchanging the two "
+    "networks' answers within subjects), McNemar's (accuracy); corrected for the number of tests in the table, the "
+    "primary ones and all others each by themselves (Holm, and q by Benjamini-Hochberg). Effect: "
     "rank-biserial correlation, −1 to 1. Intervals and tests are over subjects, for networks as they were trained: "
     "other trainings would differ a little more."
 )
@@ -80,8 +81,8 @@ CALIBRATION = (
 MODELS = (
     "Does the network know more than numbers that one has without it? AUC of the network, of each simple score, of a "
     "logistic regression on all of them, and of one on them and the network; the regressions are fitted without the "
-    "fold that they answer for. Difference: network minus score, by DeLong's paired test; p is not corrected for "
-    "the number of rows."
+    "fold that they answer for. Difference: network minus score, by DeLong's paired test (with fewer than 10 subjects "
+    "of a class by exchanging the scores within subjects); p is not corrected for the number of rows."
 )
 SUBSETS = "The same networks, on the subjects that have all sequences, given only some of them."
 CHOICES = "Chosen for each fold by subjects of the other folds, held out once more; the fold itself was not looked at."
@@ -153,8 +154,8 @@ def note_of_groups(groups: pd.Series | None, subjects: Sequence[str]) -> Iterato
     if distinct < len(of):
         yield (
             f"{len(of)} rows are of {distinct} groups (column {Column.GROUP}), but are counted as independent "
-            "subjects: the intervals are too narrow and the p-values too small. Where a group is one person with several "
-            f"scans, count persons instead: `mtseg experiment` with `average_by: {Column.GROUP}`."
+            "subjects: the intervals are too narrow and the p-values too small. Where a group is one person with "
+            f"several scans, count persons instead: `mtseg experiment` with `average_by: {Column.GROUP}`."
         )
 
 

@@ -26,12 +26,14 @@ class AucComparison:
         difference: a - b.
         p: Two-sided, for a difference of zero: DeLong's, or with few subjects in a class that of exchanging the ranks
             of the two scores within subjects (Bandos). NaN where the difference has no variance.
+        exchanged: Whether p is of exchanging.
     """
 
     a: Estimate
     b: Estimate
     difference: Estimate
     p: float
+    exchanged: bool = False
 
 
 def compare_auc(target: np.ndarray, score_a: np.ndarray, score_b: np.ndarray) -> AucComparison:
@@ -61,11 +63,11 @@ def compare_auc(target: np.ndarray, score_a: np.ndarray, score_b: np.ndarray) ->
     contrast = np.array([1, -1])
     difference, deviation = float(contrast @ areas), sqrt(max(0.0, float(contrast @ covariance @ contrast)))
     a, b = (_interval(areas[i], sqrt(covariance[i, i]), floor=0) for i in range(2))
-    if min(target.sum(), (~target).sum()) < FEWEST and (deviation or difference):
+    if exchanged := bool(min(target.sum(), (~target).sum()) < FEWEST and (deviation or difference)):
         p = _exchanging(target, score_a, score_b)
     else:
         p = 2 * float(stats.norm.sf(abs(difference) / deviation)) if deviation else nan
-    return AucComparison(a, b, _interval(difference, deviation, floor=-1), p)
+    return AucComparison(a, b, _interval(difference, deviation, floor=-1), p, exchanged)
 
 
 def _exchanging(target: np.ndarray, score_a: np.ndarray, score_b: np.ndarray) -> float:

@@ -24,6 +24,8 @@ class PairedTest(StrEnum):
     WILCOXON = "wilcoxon"
     MCNEMAR = "mcnemar"
     DELONG = "delong"
+    EXCHANGE = "exchange"
+    """Of the two scores within subjects; in place of DeLong's where a class has few subjects."""
     NONE = "none"
 
 
@@ -161,8 +163,9 @@ def paired_auc(
 ) -> Paired:
     """Compare two networks by their AUC: DeLong's test, and a bootstrap within classes.
 
-    Several columns are compared by the unweighted mean of their AUCs, each class against the rest. DeLong's test is of
-    one AUC, so such a mean has an interval but no p.
+    With few subjects of a class the p is of exchanging the scores instead, see `compare_auc`. Several columns are
+    compared by the unweighted mean of their AUCs, each class against the rest. DeLong's test is of one AUC, so such a
+    mean has an interval but no p.
 
     Args:
         target: Class index of each subject, indexed by subject. NaN: not known.
@@ -201,6 +204,7 @@ def paired_auc(
     values |= {"low": found.low, "high": found.high}
     if test is PairedTest.DELONG:
         delong = compare_auc(truth == classes[0], x[:, 0], y[:, 0])
+        test = PairedTest.EXCHANGE if delong.exchanged else test
         values |= {"p": delong.p, "delong_low": delong.difference.low, "delong_high": delong.difference.high}
     return Paired(test, len(known), missing, **values)
 

@@ -40,7 +40,7 @@ def summary_table(
         cases: One row per subject, as `mtseg.metrics.case_table` makes it.
         structures: Names of the mask's structures.
         heads: The questions asked besides the mask.
-        resamples: Bootstrap resamples.
+        resamples: Bootstrap resamples; 0: no intervals.
 
     Returns:
         Columns task ("seg" or the head), metric, structure_or_class, value, low, high, n (scored) and n_missing

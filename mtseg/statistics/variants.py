@@ -80,7 +80,12 @@ def compare_variants(
 
 
 def pool_variants(
-    cases: pd.DataFrame, *, structures: Structures, heads: Sequence[Head], resamples: int = RESAMPLES
+    cases: pd.DataFrame,
+    *,
+    structures: Structures,
+    heads: Sequence[Head],
+    resamples: int = RESAMPLES,
+    only_pooled: bool = False,
 ) -> pd.DataFrame:
     """Summarise every variant: pooled across folds, fold by fold, and seed by seed.
 
@@ -88,7 +93,8 @@ def pool_variants(
         cases: As for `compare_variants`.
         structures: Names of the masks' structures.
         heads: The questions asked besides the mask.
-        resamples: Of each bootstrap.
+        resamples: Of each bootstrap; 0: no intervals.
+        only_pooled: Without the rows of single folds and seeds.
 
     Returns:
         The columns of `summary_table` after variant, fold and seed. `all` in both: subjects of all folds pooled, seeds
@@ -106,7 +112,8 @@ def pool_variants(
         own = structures_of(structures, rows)
         for fold, seed, part in _parts(rows):
             table = average_seeds(part, heads=heads)
-            summary = summary_table(table, structures=own, heads=heads, resamples=resamples)
+            drawn = 0 if only_pooled and (fold, seed) != (ALL, ALL) else resamples
+            summary = summary_table(table, structures=own, heads=heads, resamples=drawn)
             every = (summary["task"] == Task.SEG) & (summary["structure_or_class"] == ALL)
             summary.loc[every, "structure_or_class"] = all_of(own, structures)
             tables.append(pd.DataFrame({VARIANT: str(variant), Column.FOLD.value: fold, SEED: seed}, summary.index))
@@ -116,7 +123,8 @@ def pool_variants(
     folds = pooled[pooled[Column.FOLD] != ALL].groupby(measure)["value"]
     spread = folds.agg(folds="count", fold_mean="mean", fold_sd="std").reset_index()
     spread = spread.assign(**{Column.FOLD.value: ALL, SEED: ALL})
-    return pooled.merge(spread, on=[*measure, Column.FOLD.value, SEED], how="left")
+    whole = (pooled[Column.FOLD] == ALL) & (pooled[SEED] == ALL)
+    return pooled[whole | (not only_pooled)].merge(spread, on=[*measure, Column.FOLD.value, SEED], how="left")
 
 
 def _parts(rows: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,9 +20,10 @@ from mtseg.errors import InputError
 from mtseg.experiment import run_experiment
 from mtseg.experiment.choice import _merit, _scores
 from mtseg.experiment.jobs import Job, run_job
-from mtseg.experiment.results import _calibrated, _notes
+from mtseg.experiment.results import _calibrated, _notes, _subsets
 from mtseg.experiment.variants import Choice, Variant
-from mtseg.files import alone_in, read_table
+from mtseg.files import alone_in, read_table, write_table
+from mtseg.statistics import pool_variants
 from mtseg.tasks import Head, Kind, Structures
 
 TINY = {
@@ -326,6 +328,20 @@ def test_several_scans_of_a_person_are_noted_unless_they_are_averaged(tiny):
     assert note.startswith("6 rows are of 3 groups (column group)") and "`average_by: group`" in note
     persons = pd.DataFrame({"participant_id": ["g0", "g1", "g2"]})
     assert not [*_notes(SimpleNamespace(cohort=table, average_by="group"), persons)]
+
+
+def test_subsets_of_a_variant_without_a_task_of_the_others(tmp_path, monkeypatch):
+    """Its tables have no columns of that task: the report of finished runs was lost."""
+    head = Head("outcome", Kind.CLASSES, ("poor", "good"))
+    spec = SimpleNamespace(subsets=["seg"], structures=Structures({"lesion": 1, "core": 2}), heads=(head,))
+    write_table(pd.DataFrame({"sequences": ["dwi"]}), tmp_path / "subsets" / "subsets.tsv")
+    scores = dict.fromkeys(("hd95_mm_lesion", "asd_mm_lesion", "volume_error_mm3_lesion"), 1.0)
+    cases = pd.DataFrame({"participant_id": [*"abcd"], "variant": "seg", "fold": [0, 0, 1, 1], "seed": 0, **scores})
+    cases["dice_lesion"] = cases["dice_mean"] = [0.5, 0.6, 0.7, 0.8]
+    monkeypatch.setattr("mtseg.experiment.results.read_cases", lambda *_, **__: cases)
+    summarise = partial(pool_variants, structures=spec.structures, heads=spec.heads)
+    found = _subsets(spec, [SimpleNamespace(variant="seg", evaluation=tmp_path)], summarise)
+    assert found.query("metric == 'dice_mean'")["value"].tolist() == pytest.approx([0.65])
 
 
 def test_options_are_compared_on_the_same_subjects(monkeypatch):

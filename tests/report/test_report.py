@@ -13,7 +13,7 @@ from matplotlib.image import imread
 
 from mtseg.metrics import case_table
 from mtseg.planes import Plane, Slice
-from mtseg.report import write_report
+from mtseg.report import text, write_report
 from mtseg.report.figure import style
 from mtseg.report.slices import case_picture
 from mtseg.report.text import spell
@@ -119,6 +119,11 @@ def test_says_the_numbers_and_what_made_them(page, study):
     assert all(subject in page for subject in study["cases"]["participant_id"])
 
 
+def test_a_p_of_few_subjects_is_not_called_delongs(page):
+    assert "p (DeLong)" not in page and "by exchanging the scores within subjects" in page
+    assert all("by exchanging the" in words for words in (text.COMPARISONS, text.MODELS))
+
+
 def test_a_missing_scan_leaves_a_note(page):
     assert "sub-0 (best case) is not shown" in page
     assert "Worst case: sub-3" in page
@@ -132,9 +137,9 @@ def test_nothing_to_show_or_score_breaks_nothing(study, tmp_path, without):
     summary = summary_table(cases, structures=STRUCTURES, heads=HEADS, resamples=50)
     bare = {**study, "cases": cases, "summary": summary, without: {}, "history": None, "simple_scores": None}
     write_report(tmp_path / "r.html", title="Empty", **bare)
-    text = (tmp_path / "r.html").read_text(encoding="utf-8")
-    assert "Dice n/a (no subject could be scored)" in text
-    assert "No case can be shown." in text
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "Dice n/a (no subject could be scored)" in page
+    assert "No case can be shown." in page
 
 
 def draw(folder: Path, *, axes: str) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mtseg.statistics import estimate
+from mtseg.statistics import bootstrap, estimate
 
 
 def mean_of(values: np.ndarray, strata=None):
@@ -41,3 +41,24 @@ def test_too_few_subjects_have_no_interval():
     assert np.isnan(mean_of(np.array([3.0])).low)
     assert mean_of(np.array([3.0])).value == 3.0
     assert np.isnan(mean_of(np.array([])).value)
+
+
+def test_many_subjects_are_resampled_part_by_part_with_the_same_result(monkeypatch):
+    """The jackknife of 12,000 subjects took 6 GB at once."""
+    values, largest = np.random.default_rng(0).random(300), 0
+
+    def mean(i):
+        nonlocal largest
+        largest = max(largest, i.size)
+        return values[i].mean(axis=-1)
+
+    whole = mean_of(values)
+    monkeypatch.setattr(bootstrap, "_AT_ONCE", 9000)
+    assert estimate(mean, [np.arange(300)], resamples=2000) == whole
+    assert largest == 9000
+
+
+def test_no_resamples_no_interval():
+    values = np.arange(9.0)
+    found = estimate(lambda i: values[i].mean(axis=-1), [np.arange(9)], resamples=0)
+    assert found.value == 4 and np.isnan([found.low, found.high]).all()

@@ -154,6 +154,13 @@ def test_auc_is_delongs_test_with_a_bootstrap(scores):
     assert (found.low, found.high) == pytest.approx((found.delong_low, found.delong_high), abs=0.04)
 
 
+def test_the_test_of_few_subjects_of_a_class_is_not_called_delongs(scores):
+    target, a, b = scores
+    few = target[(target != 2) | (target.index.isin(target.index[target == 2][:9]))]
+    assert paired_auc(target, a[[2]], b[[2]]).test == "delong"
+    assert paired_auc(few, a.loc[few.index, [2]], b.loc[few.index, [2]]).test == "exchange"
+
+
 def test_mean_auc_over_classes_has_an_interval_but_no_p(scores):
     target, a, b = scores
     found = paired_auc(target, a, b)

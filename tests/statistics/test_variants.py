@@ -193,6 +193,13 @@ def test_pooled_rows_are_the_summary_of_each_part(cases, pooled):
     assert set(pooled.loc[pooled["variant"] == "cls", "task"]) == {head.name for head in HEADS}
 
 
+def test_only_the_pooled_rows_and_no_intervals(cases, pooled, monkeypatch):
+    monkeypatch.setattr(stats, "bootstrap", None)  # images of a person: thousands, and their intervals are not shown
+    found = pool_variants(cases, **SETTINGS | {"resamples": 0}, only_pooled=True)
+    whole = pooled.query("fold == 'all' and seed == 'all'").reset_index(drop=True)
+    pd.testing.assert_frame_equal(found, whole.assign(low=np.nan, high=np.nan), check_dtype=False)
+
+
 def test_what_does_not_belong_together_is_refused_all_at_once(cases):
     wrong = pd.concat([cases, cases.iloc[:1]], ignore_index=True)
     wrong.loc[(wrong["participant_id"] == "s03") & (wrong["seed"] == 1), "fold"] = 2
