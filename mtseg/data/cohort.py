@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from mtseg.data.tables import read_cells
+from mtseg.data.tables import FOLDER, SPELT, absolute, read_cells
 from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.keys import Column, Key
 from mtseg.planes import SLICES, Plane
@@ -153,9 +153,12 @@ def read_cohort(
     )
     cohort._need(cohort.sequences)
     for name in {*pictures, *cohort.sequences, Column.MASK.value}.intersection(table.columns):
-        table[name] = _absolute(table[name], path.parent)
+        table[name] = absolute(table[name], path.parent)
+    spelt = {}
     for name in (*cohort.targets, *({Column.FOLD.value, *STRETCH, *SLICES} & {*table.columns})):
-        table[name] = as_numbers(table[name])
+        text, table[name] = table[name], as_numbers(table[name])
+        spelt[name] = text[text.notna() & text.ne(table[name].astype(object).map(str))].to_dict()
+    table.attrs |= {FOLDER: str(path.parent), SPELT: {name: cells for name, cells in spelt.items() if cells}}
     return cohort
 
 
@@ -193,16 +196,6 @@ def _holds_images(column: pd.Series, folder: Path) -> bool:
     return all(looks_like_image(cell) or "/" in cell for cell in cells) and any(
         looks_like_image(cell) or Path(folder, cell).is_dir() for cell in cells
     )
-
-
-def _absolute(column: pd.Series, folder: Path) -> pd.Series:
-    # ".." of a linked folder leads to where the link points, not to where it lies.
-    real = folder.resolve()
-    cells = [
-        None if pd.isna(cell) else os.path.normpath((real if ".." in Path(cell).parts else folder) / cell)
-        for cell in column
-    ]
-    return pd.Series(cells, index=column.index, dtype=object)
 
 
 def as_numbers(column: pd.Series) -> pd.Series:

@@ -1,13 +1,18 @@
 """Reading and writing the cells of a cohort table, whatever program the table comes from."""
 
 import os
+import re
 from pathlib import Path
 
 import pandas as pd
 
 from mtseg.errors import InputError
-from mtseg.files import replacing, write_table
+from mtseg.files import replacing
+from mtseg.keys import Column
 
+FOLDER, SPELT = "mtseg_folder", "mtseg_spelt"
+"""Attributes of a table that was read: the file's folder, and {column: {row: text}} of cells that became numbers, of
+which the text would be another one."""
 MISSING_CELLS = ("", "n/a", "N/A", "nan", "NaN")
 
 
@@ -37,37 +42,55 @@ def read_cells(path: Path) -> pd.DataFrame:
 def write_cohort(table: pd.DataFrame, path: str | os.PathLike) -> None:
     """Write a table (CSV, TSV or Parquet) with its absolute paths turned relative to the new file's folder.
 
-    A path that shares nothing but the root with that folder stays absolute.
+    A path that shares nothing but the root with that folder stays absolute. Cells of a cohort that was read are written
+    as they were read: text as it was spelt (in CSV and TSV), and a column of relative paths of files still leads there.
 
     Raises:
         InputError: The name ends in none of .tsv, .csv, .parquet.
     """
     path = Path(path).absolute()
     table = table.copy()
-    for name in table.columns[table.dtypes.map(pd.api.types.is_object_dtype)]:
-        table[name] = [_relative(cell, path.parent) if isinstance(cell, str) else cell for cell in table[name]]
-    match path.suffix:
-        case ".tsv":
-            write_table(table, path)
-        case ".csv":
-            with replacing(path) as temporary:
-                table.to_csv(temporary, index=False, na_rep="n/a")
-        case ".parquet":
-            with replacing(path) as temporary:
-                table.to_parquet(temporary, index=False)
-        case _:
-            raise InputError(f"{path}: unknown kind of table. End the name with .tsv, .csv or .parquet")
+    folder, spelt = table.attrs.pop(FOLDER, None), table.attrs.pop(SPELT, {})
+    for name in table.columns[~table.dtypes.map(pd.api.types.is_numeric_dtype)]:
+        cells = table[name] if folder is None or name in {*Column} else _files(table[name], folder)
+        table[name] = [_relative(cell, path.parent) if isinstance(cell, str) else cell for cell in cells]
+    if path.suffix == ".parquet":
+        with replacing(path) as temporary:
+            table.to_parquet(temporary, index=False)
+        return
+    if path.suffix not in (".tsv", ".csv"):
+        raise InputError(f"{path}: unknown kind of table. End the name with .tsv, .csv or .parquet")
+    for name in table.columns.intersection([*spelt]):
+        table[name] = _as_read(table[name], spelt[name])
+    with replacing(path) as temporary:
+        table.to_csv(temporary, sep="\t" if path.suffix == ".tsv" else ",", index=False, na_rep="n/a")
 
 
 def _read_text(path: Path) -> pd.DataFrame:
     with path.open(encoding="utf-8-sig") as file:
-        head = file.readline()
-    # Excel writes ';' where the comma is the decimal sign.
-    separator = next((sign for sign in "\t;" if sign in head), ",")
+        head = file.readline().strip("\r\n")
+        # With "sep=;" for a first line, Excel tells itself what separates the cells.
+        told = re.fullmatch(r'"?sep=(.)"?', head)
+        head = file.readline() if told else head
     # The header is read as a row: pandas would rename repeated columns and take surplus cells for an index.
-    rows = pd.read_csv(path, sep=separator, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    rows = pd.read_csv(
+        path,
+        sep=told[1] if told else _separator(head),
+        header=None,
+        skiprows=int(bool(told)),
+        dtype=str,
+        keep_default_na=False,
+        encoding="utf-8-sig",
+    )
     rows = rows.apply(lambda column: column.str.strip())
+    rows = rows.loc[:, rows.fillna("").ne("").any()]  # Excel writes columns of which all cells were emptied
     return rows[1:].set_axis(rows.iloc[0].fillna(""), axis=1).rename_axis(columns=None)
+
+
+def _separator(head: str) -> str:
+    """The sign between the cells of a header; Excel writes ';' where the comma is the decimal sign."""
+    outside = re.sub(r'"[^"]*"', "", head)
+    return "\t" if "\t" in outside else max(";,", key=outside.count)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -75,7 +98,37 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     return table.apply(lambda column: column.astype(object).map(str, na_action="ignore").str.strip())
 
 
+def _as_read(column: pd.Series, spelt: dict) -> pd.Series:
+    """Put the text back that a cell was read from, unless the cell has changed since."""
+    text = pd.Series(spelt, dtype=object).reindex(column.index)
+    same = pd.to_numeric(text, errors="coerce").eq(column).fillna(False).astype(bool)
+    return column.astype(object).mask(same, text)
+
+
+def _files(column: pd.Series, folder: str) -> pd.Series:
+    """Make the paths in a column absolute if all are those of files, relative to the folder of the table read."""
+    cells = column.dropna()
+    if cells.empty or not all(isinstance(cell, str) and Path(folder, cell).is_file() for cell in cells):
+        return column
+    return absolute(column, Path(folder))
+
+
+def absolute(column: pd.Series, folder: Path) -> pd.Series:
+    """Make the paths in a column of a table in `folder` absolute."""
+    # ".." of a linked folder leads to where the link points, not to where it lies.
+    real = folder.resolve()
+    cells = [
+        None if pd.isna(cell) else os.path.normpath((real if ".." in Path(cell).parts else folder) / cell)
+        for cell in column
+    ]
+    return pd.Series(cells, index=column.index, dtype=object)
+
+
 def _relative(cell: str, folder: Path) -> str:
-    if not Path(cell).is_absolute() or os.path.commonpath([cell, folder]) == folder.anchor:
+    """Make a path relative to `folder`, so that `absolute` finds the file again."""
+    if not Path(cell).is_absolute():
         return cell
-    return os.path.relpath(cell, folder)
+    if not Path(cell).is_relative_to(folder) and folder != (real := folder.resolve()):
+        # ".." will be followed from where the folder really lies.
+        cell, folder = str(Path(cell).parent.resolve() / Path(cell).name), real
+    return cell if os.path.commonpath([cell, folder]) == folder.anchor else os.path.relpath(cell, folder)

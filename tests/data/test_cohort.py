@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from mtseg.data import read_cohort, training_split, write_cohort
+from mtseg.data.tables import read_cells
 from mtseg.errors import InputError
 from mtseg.tasks import Head, Kind
 
@@ -113,6 +114,79 @@ def test_written_tables_read_back_the_same(study, name):
     pd.testing.assert_frame_equal(again.table, cohort.table)
     if name == "tables/again.csv":
         assert "../a/t1.nii.gz" in again.path.read_text()
+
+
+@pytest.mark.parametrize("name", ["again.tsv", "again.csv"])
+def test_written_tables_keep_what_was_read(study, name):
+    """Numbers lost their last digits in a .tsv, and codes their zeros."""
+    study.cells("volume", "1512345.678", "0.123456789", "1e3")
+    study.cells("version", "1.10", "1.1", "n/a")
+    study.cells("count", "1.0", "2", "+3")
+    cohort = study.read()
+    changed = cohort.table.sort_values("volume").assign(extra=[1, 2, 3], age=[7, 8, 9])
+    changed.loc[0, "count"] = 5
+    write_cohort(changed, study.folder / name)
+    again = read_cells(study.folder / name).set_index("participant_id").fillna("n/a")
+    assert again.loc[[*"abc"], "volume"].tolist() == ["1512345.678", "0.123456789", "1e3"]
+    assert again.loc[[*"abc"], "version"].tolist() == ["1.10", "1.1", "n/a"]
+    assert again.loc[[*"abc"], "count"].tolist() == ["5", "2", "+3"]
+    assert again.loc[[*"bca"], "age"].tolist() == ["7", "8", "9"]
+
+
+def test_paths_of_other_files_follow_the_table(study):
+    for name in ("a/plan.json", "b/plan.json", "good"):
+        (study.folder / name).touch()
+    study.cells("plan", "a/plan.json", "b/plan.json", "n/a")
+    study.cells("outcome", "good", "good", "poor")
+    write_cohort(study.read().table, study.folder / "tables/again.tsv")
+    again = read_cells(study.folder / "tables/again.tsv")
+    assert again["plan"].tolist()[:2] == ["../a/plan.json", "../b/plan.json"]
+    assert again["outcome"].tolist() == ["good", "good", "poor"]
+
+
+@pytest.mark.parametrize("scans", ["scans", "deep/real", "deep", "link", "deep/real/sub"])
+def test_paths_are_found_from_a_linked_folder(tmp_path, scans):
+    (tmp_path / "deep/real").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "deep/real")
+    scan = tmp_path / scans / "scan.nii"
+    scan.parent.mkdir(exist_ok=True)
+    scan.touch()
+    write_cohort(pd.DataFrame({"participant_id": ["a"], "t1": [str(scan)]}), tmp_path / "link/table.tsv")
+    cell = read_cells(tmp_path / "link/table.tsv")["t1"][0]
+    assert not Path(cell).is_absolute()
+    (record,) = read_cohort(tmp_path / "link/table.tsv").records(sequences=["t1"])
+    assert Path(record["image"][0]).samefile(scan)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id,t1,site,,\na,a.nii,Bonn,,\nb,b.nii,,,\n,,,,\n",
+        "sep=;\nid;t1;site\na;a.nii;Bonn\nb;b.nii;\n",
+        "\ufeffsep=;\r\nid;t1;site\r\na;a.nii;Bonn\r\nb;b.nii;\r\n",
+        "sep=|\nid|t1|site\na|a.nii|Bonn\nb|b.nii|\n",
+        ',id,t1,site\n,a,a.nii,Bonn\n,b,b.nii,""\n',
+    ],
+)
+def test_what_excel_adds_is_ignored(tmp_path, text):
+    (tmp_path / "excel.csv").write_bytes(text.encode())
+    cells = read_cells(tmp_path / "excel.csv").fillna("n/a")
+    assert cells.to_dict("list") == {"id": ["a", "b"], "t1": ["a.nii", "b.nii"], "site": ["Bonn", "n/a"]}
+
+
+@pytest.mark.parametrize(
+    ("head", "sign"),
+    [
+        ('id,"findings; all","x;y"', ","),
+        ("id,t1,findings; all", ","),
+        ('id;"findings, all";t1', ";"),
+        ("id\ta;b", "\t"),
+    ],
+)
+def test_only_what_separates_the_header_is_a_separator(tmp_path, head, sign):
+    columns = head.replace('"', "").split(sign)
+    (tmp_path / "table.csv").write_text(f"{head}\n{sign.join('1' for _ in columns)}\n")
+    assert read_cells(tmp_path / "table.csv").columns.tolist() == columns
 
 
 def test_excel_tables_with_semicolons_and_a_byte_order_mark(study):
