@@ -97,7 +97,7 @@ def test_bad_tables(study, spoil, expected):
         ),
         (
             Head("sex", Kind.LABELS, ("cyst", "bleed")),
-            ["cyst;bleed", "", "cyst; edema"],
+            ["cyst;bleed", ";", "cyst; edema"],
             "'edema' is none of cyst, bleed. Correct the cell (labels separated by ';'), write n/a, or add the label",
         ),
         (
@@ -111,6 +111,18 @@ def test_cells_that_a_head_cannot_encode(study, head, column, expected):
     study.cells("sex", *column)
     (line,) = study.lines(heads=[head])
     assert line.startswith(f"c: sex: {expected}")
+
+
+@pytest.mark.parametrize(
+    ("cells", "noted"),
+    [(("bleed", "", "n/a"), 2), (("bleed", ";", ""), 0), (("bleed", "cyst", "cyst"), 0), (("", "", ""), 0)],
+)
+def test_missing_labels_are_noted_where_nobody_has_none(study, cells, noted):
+    study.cells("findings", *cells)
+    lines = study.lines(heads=[Head("findings", Kind.LABELS, ("cyst", "bleed"))])
+    said = f"note findings: {noted} cells are missing, so their labels are not known, and nobody has none"
+    assert [line.startswith(said) for line in lines if "cells are missing" in line] == [True] * bool(noted)
+    assert all("Write a lone ';'" in line for line in lines if "cells are missing" in line)
 
 
 @pytest.mark.parametrize("heads", [None, [SEX]])

@@ -17,6 +17,7 @@ def check_targets(cohort: Cohort, *, heads: Sequence[Head] | None, folds: int | 
     """Check the heads' columns, or all that look like classes if it is not known which will be predicted."""
     present = [head for head in heads or () if head.name in cohort.table]
     problems = [problem for head in present for problem in _cells(cohort.table, head)]
+    problems += [problem for head in present for problem in _none_or_unknown(cohort.table[head.name], head)]
     folds = folds or (cohort.table[Column.FOLD].nunique() if Column.FOLD in cohort.table else 0)
     if folds:
         for head in _guessed(cohort) if heads is None else present:
@@ -28,7 +29,8 @@ def _cells(table: pd.DataFrame, head: Head) -> Iterator[Problem]:
     """Encode each distinct cell once: there are few of them even in a long table."""
     remedy = {
         Kind.CLASSES: "Correct the cell, write n/a, or add the class to the configuration",
-        Kind.LABELS: "Correct the cell (labels separated by ';'), write n/a, or add the label to the configuration",
+        Kind.LABELS: "Correct the cell (labels separated by ';'), write n/a, or add the label to the configuration; "
+        "a lone ';' says that the subject has none of them",
         Kind.NUMBER: "Write a number with a decimal point, or n/a",
     }[head.kind]
     wrong = {}
@@ -40,6 +42,14 @@ def _cells(table: pd.DataFrame, head: Head) -> Iterator[Problem]:
     rows = table.loc[table[head.name].isin(list(wrong)), [Column.SUBJECT, head.name]]
     for subject, cell in rows.itertuples(index=False):
         yield Problem(subject, head.name, wrong[cell], remedy)
+
+
+def _none_or_unknown(column: pd.Series, head: Head) -> Iterator[Problem]:
+    """Whoever leaves cells empty for subjects without a finding teaches that everybody has one."""
+    missing = int(column.isna().sum())
+    if head.kind is Kind.LABELS and 0 < missing < len(column) and column.dropna().astype(str).str.strip("; ").all():
+        what = f"{missing} cells are missing, so their labels are not known, and nobody has none of them"
+        yield Problem("", head.name, what, "Write a lone ';' for a subject who has none of the labels", fatal=False)
 
 
 def _guessed(cohort: Cohort) -> Iterator[Head]:
