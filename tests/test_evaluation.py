@@ -133,6 +133,12 @@ def test_several_scans_of_a_person_are_noted(perfect, tiny):
     assert "column group" not in alone.read_text()
 
 
+def test_no_simple_scores_are_a_table_with_headings(perfect, tiny):
+    write(perfect, tiny.table, heads=())
+    table = read_table(perfect / "simple_scores.tsv")
+    assert table.empty and [*table][:3] == ["head", "positive_class", "score"]
+
+
 def test_who_was_not_predicted_is_named(perfect, tiny):
     assert "1 of 8 subjects were not predicted, nor are counted: p7." in write(perfect, tiny.table).read_text()
 

@@ -83,5 +83,7 @@ def _report(spec: Spec, out: Path, jobs: Sequence[Job], *, outcomes: Sequence[Ou
     facts = {"bundle": spec.bundle, "cohort": str(spec.cohort), "data": fingerprint, "seeds": list(spec.seeds)}
     write_run(out, command="experiment", **facts)
     run = json.loads((out / File.RUN).read_text())
-    write_experiment_report(out / File.REPORT, title=out.name, reference=spec.reference, run=run, **vars(results))
+    write_experiment_report(
+        out / File.REPORT, title=out.name, reference=spec.reference, heads=spec.heads, run=run, **vars(results)
+    )
     return out / File.REPORT

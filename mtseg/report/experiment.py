@@ -14,9 +14,10 @@ from mtseg.report.figure import NEUTRAL, Picture, picture, style
 from mtseg.report.heads import calibration_picture
 from mtseg.report.page import Section, write_page
 from mtseg.report.tables import Cell, Table, simple_scores_of, summary_of
-from mtseg.report.text import METRICS, readable, spell, spell_interval, spell_p
+from mtseg.report.text import METRICS, key_result, readable, say_p, spell, spell_interval, spell_p
 from mtseg.statistics import ALL, SEED, VARIANT
 from mtseg.statistics.groups import ALPHA
+from mtseg.tasks import Head
 
 MOST_IN_FULL = 3
 """Primary comparisons that the first lines of a report spell out."""
@@ -40,6 +41,7 @@ def write_experiment_report(
     subsets: pd.DataFrame,
     choices: pd.DataFrame,
     calibrated: Calibrated,
+    heads: Sequence[Head],
     run: Mapping[str, Any],
     notes: Sequence[str] = (),
 ) -> None:
@@ -60,6 +62,7 @@ def write_experiment_report(
         subsets: Summaries with fewer sequences.
         choices: What was tuned.
         calibrated: Variant, head and class to target and probabilities before and after scaling.
+        heads: Of all variants.
         run: What made these numbers.
         notes: What the reader must know before reading a number.
     """
@@ -89,7 +92,7 @@ def write_experiment_report(
     write_page(
         path,
         title=title,
-        result=main_result(primary, pooled, reference),
+        result=main_result(primary, pooled, reference, heads=heads),
         n=cases[Column.SUBJECT].nunique(),
         sections=sections,
         notes=[*notes, *_notes(runs)],
@@ -113,16 +116,18 @@ def _notes(runs: pd.DataFrame) -> Iterator[str]:
         yield f"The runs were made by several versions of mtseg ({', '.join(versions)})."
 
 
-def main_result(primary: pd.DataFrame, pooled: pd.DataFrame, reference: str) -> str:
+def main_result(primary: pd.DataFrame, pooled: pd.DataFrame, reference: str, *, heads: Sequence[Head]) -> str:
     """Say in a sentence or two what came out.
 
     Args:
         primary: Rows of `comparisons` of the primary family, or if there is none those that matter most.
         pooled: Rows of `variants` of all folds, for where nothing was compared.
         reference: The variant that others are compared with.
+        heads: Of all variants.
 
     Returns:
-        Few comparisons in full; of many how many are significant, and those in full, or else the nearest to it.
+        Few comparisons in full; of many how many are significant, and those in full, or else the nearest to it. Where
+        nothing was compared the results of the reference, or if it has none of the first variant.
     """
     if len(primary) > MOST_IN_FULL:
         tested = primary[primary["p_holm"].notna()]
@@ -138,16 +143,15 @@ def main_result(primary: pd.DataFrame, pooled: pd.DataFrame, reference: str) -> 
         return _in_full(primary, reference)
     if pooled.empty:
         return "No subject could be scored: nobody has a mask or a target."
-    row = pooled.iloc[0].to_dict()
-    interval = spell_interval(row["low"], row["high"])
-    return f"{_measure(row)} {spell(row['value'])} (95 % CI: {interval}), n = {row['n']}."
+    name = reference if reference in set(pooled[VARIANT]) else str(pooled[VARIANT].iloc[0])
+    return f"{readable(name)}: {key_result(pooled[pooled[VARIANT] == name], heads=heads)}"
 
 
 def _in_full(rows: pd.DataFrame, reference: str) -> str:
     parts = [
         f"{readable(row[VARIANT])} against {readable(reference)}, {_measure(row)}: {spell(row['value'])} and "
         f"{spell(row['reference_value'])}, difference {spell(row['difference'])} "
-        f"({spell_interval(row['low'], row['high'])}), p = {spell_p(row['p_holm'])} after Holm, n = {row['n']}"
+        f"({spell_interval(row['low'], row['high'])}), {say_p(row['p_holm'])} after Holm, n = {row['n']}"
         for row in rows.to_dict("records")
     ]
     return "; ".join(parts) + "."
@@ -198,7 +202,7 @@ def _folds(variants: pd.DataFrame) -> Table:
     several = [
         (f"{word} {value}", lines[(lines[column] == value) & (lines[other] == ALL)])
         for word, column, other in parts
-        for value in sorted(set(lines[column]) - {ALL})
+        for value in sorted(set(lines[column]) - {ALL}, key=int)
     ]
     keys = [VARIANT, "task", "metric", "structure_or_class"]
     found = {name: part.set_index(keys)["value"] for name, part in several}

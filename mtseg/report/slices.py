@@ -11,6 +11,7 @@ from matplotlib.patheffects import withStroke
 from nibabel.affines import voxel_sizes
 from nibabel.processing import resample_from_to
 
+from mtseg.images import read_image
 from mtseg.planes import Slice
 from mtseg.report.figure import PREDICTION, REFERENCE, Picture, picture
 from mtseg.tasks import Structures
@@ -70,7 +71,8 @@ def case_picture(
     picture, with letters at the edges.
 
     Args:
-        scan: Path of the background; brought into the masks' grid if it has another one; a 4D scan is averaged.
+        scan: Path of the background, a file or a folder with a DICOM series; brought into the masks' grid if it has
+            another one; a 4D scan is averaged.
         reference: Path of the reference mask.
         predicted: Path of the predicted mask, in the grid of the reference.
         structures: Names and file values of the structures.
@@ -116,7 +118,7 @@ def _read(scan: Path, *, reference: Path, predicted: Path, structures: Structure
 
 
 def _volume(path: Path) -> nib.Nifti1Image:
-    image = nib.squeeze_image(nib.load(path))
+    image = nib.squeeze_image(read_image(path))
     data = np.atleast_3d(image.dataobj)
     return nib.Nifti1Image(data.mean(axis=-1) if data.ndim == 4 else data, image.affine, dtype=data.dtype)
 

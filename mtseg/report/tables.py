@@ -8,7 +8,8 @@ import pandas as pd
 
 from mtseg.keys import Column, Task
 from mtseg.report.text import METRICS, readable, spell, spell_interval, spell_p
-from mtseg.statistics import ALL
+from mtseg.statistics import ALL, VARIANT
+from mtseg.statistics.selective import kept
 from mtseg.tasks import Head, Kind, Structures
 
 
@@ -54,13 +55,14 @@ def summary_of(summary: pd.DataFrame, *, task: str, of: str) -> Table:
     """
     lines = summary[summary["task"] == task]
     metrics = list(dict.fromkeys(lines["metric"]))
+    every = None if VARIANT in lines else ALL  # a variant may be called so
     rows = []
     for name, group in lines.groupby("structure_or_class", sort=False):
         cells = {row["metric"]: row for row in group.to_dict("records")}
         n, missing = int(group["n"].iloc[0]), int(group["n_missing"].iloc[0])
         scores = [_score(cells[metric], n=n) if metric in cells else Cell("") for metric in metrics]
         rows.append(
-            [Cell(f"all {of}" if name == ALL else readable(str(name))), *scores, Cell(str(n)), Cell(str(missing))]
+            [Cell(f"all {of}" if name == every else readable(str(name))), *scores, Cell(str(n)), Cell(str(missing))]
         )
     return Table([of, *(METRICS[metric] for metric in metrics), "n scored", "n not scored"], rows)
 
@@ -108,7 +110,9 @@ def selective_of(table: pd.DataFrame) -> Table:
         if scores:
             name = "mask" if area["task"] == Task.SEG else area["task"]
             answer = name if area["structure_or_class"] == ALL else f"{name}, {area['structure_or_class']}"
-            cells = [_score(row, n=row["n"]) for row in (*scores, area)]
+            # Whoever is as certain as the last one is kept too: of many alike, all of them, whatever the heading says.
+            cells = [_score(row, n=kept(row["coverage"], of=area["n"])) for row in scores]
+            cells.append(_score(area, n=area["n"]))
             counts = [Cell(str(area["n"])), Cell(str(area["n_missing"]))]
             rows.append([Cell(readable(answer)), Cell(METRICS[scores[0]["metric"]]), *cells, *counts])
     return Table(["answer", "score", *(f"{share:.0%}" for share in shares), "AURC", "n scored", "n not scored"], rows)

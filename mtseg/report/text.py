@@ -90,7 +90,8 @@ SELECTIVE = (
     "The least certain subjects are left to a human. Each column: the mean score of that share of the subjects, those "
     "of which the network is most certain, with its 95 % interval. Certain means a low entropy of the answer (for "
     "masks the mean over the voxels of the mask; an empty one counts as the least certain). If this is worth "
-    "something, the score rises from left to right. AURC: one minus the score, averaged over all shares (0 is perfect; "
+    "something, the score rises from left to right. Subjects that are equally certain stay together: where a column "
+    "so has more than its share, their n is given. AURC: one minus the score, averaged over all shares (0 is perfect; "
     "an entropy that says nothing gives one minus the score of all)."
 )
 
@@ -117,6 +118,16 @@ def spell_p(p: float) -> str:
     ('< 0.001', '0.031', 'n/a')
     """
     return "< 0.001" if p < 0.001 else spell(float(p))
+
+
+def say_p(p: float) -> str:
+    """Write a p-value within a sentence.
+
+    >>> say_p(0.00004), say_p(0.0312)
+    ('p < 0.001', 'p = 0.031')
+    """
+    said = spell_p(p)
+    return f"p {said}" if said.startswith("<") else f"p = {said}"
 
 
 def spell_interval(low: float, high: float) -> str:
@@ -164,7 +175,7 @@ def key_result(summary: pd.DataFrame, *, heads: Sequence[Head]) -> str:
 
     Args:
         summary: As `mtseg.statistics.summary_table` makes it.
-        heads: The questions asked besides the mask.
+        heads: The questions asked besides the mask; one that it has no rows of is passed over.
     """
     seg = summary[(summary["task"] == Task.SEG) & (summary["metric"] == "dice_mean")]
     parts = [_result("Dice", row) for row in seg.to_dict("records")[-1:]]
@@ -174,7 +185,7 @@ def key_result(summary: pd.DataFrame, *, heads: Sequence[Head]) -> str:
         if head.kind is Kind.LABELS:
             parts += [_result(f"{head.name}: {row['structure_or_class']} {words}", row) for row in rows]
         else:
-            parts.append(_result(f"{head.name} {words}", rows[0]))
+            parts += [_result(f"{head.name} {words}", row) for row in rows[:1]]
     return "; ".join(parts) + "."
 
 

@@ -15,6 +15,8 @@ from mtseg.tasks import Head, Kind, Structures
 
 ALL_SCORES, WITH_NETWORK = "logistic regression on all of them", "logistic regression on them and the network"
 
+_NETWORK = "log-odds of the network"
+
 
 def logistic_scores_table(
     cases: pd.DataFrame,
@@ -56,11 +58,11 @@ def _rows(cases: pd.DataFrame, head: Head, *, scores: list[str], lower: Collecti
         if head.kind is Kind.CLASSES and len(head.classes) == 2 and c == 0:
             continue  # the mirror image of the positive class
         target, probability = found.against_rest(c)
-        both = table.assign(network=log_odds(probability))
+        both = table.assign(**{_NETWORK: log_odds(probability)})
         if all(len(np.unique(target[table[Column.FOLD] != k])) == 2 for k in table[Column.FOLD].unique()):
             folds = table[Column.FOLD].tolist()
             both[ALL_SCORES] = cross_fitted_scores(both, target.tolist(), columns=scores, folds=folds)
-            both[WITH_NETWORK] = cross_fitted_scores(both, target.tolist(), columns=[*scores, "network"], folds=folds)
+            both[WITH_NETWORK] = cross_fitted_scores(both, target.tolist(), columns=[*scores, _NETWORK], folds=folds)
         compared = both[[*scores, *(score for score in (ALL_SCORES, WITH_NETWORK) if score in both)]]
         for row in compare_with_network(found, compared, head=head, index=c, lower=lower):
             yield row | {"n_missing": len(cases) - row["n"]}

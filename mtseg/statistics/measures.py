@@ -9,6 +9,7 @@ import pandas as pd
 from mtseg.keys import Task
 from mtseg.statistics.answers import answers
 from mtseg.statistics.paired import Paired, PairedTest, mean_auc, paired_accuracy, paired_auc, paired_numbers
+from mtseg.statistics.scores import class_errors
 from mtseg.statistics.summary import ALL
 from mtseg.tasks import Head, Kind, Structures
 
@@ -145,8 +146,8 @@ def _head(table: pd.DataFrame, head: Head) -> Iterator[Measure]:
     count = len(head.classes)
     if head.kind is Kind.CLASSES and count > 2:
         yield areas(ALL, found.target, found.probability, list(range(count)))
-        squares = np.square(found.probability - np.eye(count)[found.target]).sum(axis=1)
-        yield from hits(ALL, found.target == found.predicted, squares)
+        errors = class_errors(found.target, found.probability)
+        yield from hits(ALL, found.target == found.predicted, errors)
     for c, of in enumerate(head.classes):
         if head.kind is Kind.CLASSES and count == 2 and c == 0:
             continue  # the mirror image of the positive class

@@ -52,6 +52,19 @@ def brier(target: np.ndarray, probability: np.ndarray) -> np.ndarray:
     return np.square(probability - target).mean(axis=-1)
 
 
+def class_errors(target: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """Squared differences between probabilities and truth, summed over classes: their mean is the Brier score, 0 to 2.
+
+    Args:
+        target: Class indices, (..., n).
+        probability: (..., n, classes).
+
+    Returns:
+        Of each subject, (..., n).
+    """
+    return np.square(probability - np.eye(probability.shape[-1])[target]).sum(axis=-1)
+
+
 def bin_of(probability: np.ndarray) -> np.ndarray:
     """Index of the calibration bin of each probability; the last bin includes 1.
 

@@ -139,12 +139,20 @@ def aurc(score: np.ndarray, uncertainty: np.ndarray) -> Estimate:
     return estimate(area, [np.arange(len(score))], resamples=RESAMPLES)
 
 
+def kept(coverage: float, *, of: int) -> int:
+    """Number of subjects in a share of them, one at least.
+
+    >>> kept(0.7, of=10), kept(0.5, of=5)
+    (7, 3)
+    """
+    return max(int(np.ceil(round(coverage * of, 9))), 1)  # .7 of 10 subjects is a hair more than 7
+
+
 def _limit(uncertainty: np.ndarray, coverage: float) -> np.ndarray:
     """The highest uncertainty among the most certain share, along the last axis."""
     n = uncertainty.shape[-1]
-    # Rounded, because .7 of 10 subjects is a hair more than 7.
-    kept = max(int(np.ceil(round(coverage * n, 9))), 1)
-    return np.partition(uncertainty, kept - 1, axis=-1)[..., kept - 1]
+    last = kept(coverage, of=n) - 1
+    return np.partition(uncertainty, last, axis=-1)[..., last]
 
 
 def _checked(score: np.ndarray, uncertainty: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

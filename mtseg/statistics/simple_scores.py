@@ -10,6 +10,12 @@ from mtseg.statistics.answers import Answers, answers
 from mtseg.statistics.delong import AucComparison, compare_auc
 from mtseg.tasks import Head, Kind, Structures
 
+_COLUMNS = [
+    *("head", "positive_class", "score", "direction"),
+    *(f"{name}{end}" for name in ("network_auc", "auc", "difference") for end in ("", "_low", "_high")),
+    *("p", "n", "n_missing"),
+]
+
 
 def simple_scores_table(
     cases: pd.DataFrame,
@@ -44,7 +50,7 @@ def simple_scores_table(
         if head.kind is Kind.CLASSES and len(head.classes) == 2
         for row in _compare(cases, head=head, scores=scores, lower=lower)
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=_COLUMNS)
 
 
 def _compare(

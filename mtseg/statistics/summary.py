@@ -10,7 +10,16 @@ import pandas as pd
 from mtseg.keys import Task
 from mtseg.statistics.answers import Answers, answers
 from mtseg.statistics.bootstrap import estimate
-from mtseg.statistics.scores import auc, balanced_accuracy, brier, calibration_error, pearson, r2, recall
+from mtseg.statistics.scores import (
+    auc,
+    balanced_accuracy,
+    brier,
+    calibration_error,
+    class_errors,
+    pearson,
+    r2,
+    recall,
+)
 from mtseg.tasks import Head, Kind, Structures
 
 ALL = "all"
@@ -127,7 +136,6 @@ def _binary(head: Head, found: Answers, index: int, predicted: np.ndarray) -> It
 def _classes(head: Head, found: Answers) -> Iterator[_Metric]:
     target, predicted, probability, count = found.target, found.predicted, found.probability, len(head.classes)
     everyone, by_class = [np.arange(len(target))], _strata(target, count)
-    truth = np.eye(count)[target]
     right = target == predicted
     line = partial(_Metric, head.name, of=ALL)
     yield line(
@@ -140,9 +148,7 @@ def _classes(head: Head, found: Answers) -> Iterator[_Metric]:
         statistic=lambda i: balanced_accuracy(target[i], predicted[i], classes=count),
         strata=by_class,
     )
-    yield line(
-        "brier", statistic=lambda i: np.square(probability[i] - truth[i]).sum(axis=-1).mean(axis=-1), strata=everyone
-    )
+    yield line("brier", statistic=lambda i: class_errors(target[i], probability[i]).mean(axis=-1), strata=everyone)
     yield line(
         "ece",
         statistic=lambda i: calibration_error(right[i], probability[i, predicted[i]]),

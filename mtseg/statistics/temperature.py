@@ -9,7 +9,7 @@ from scipy.optimize import minimize_scalar
 
 from mtseg.errors import InputError
 from mtseg.statistics.bootstrap import estimate
-from mtseg.statistics.scores import brier, calibration_error
+from mtseg.statistics.scores import brier, calibration_error, class_errors
 from mtseg.statistics.summary import RESAMPLES
 
 _LOWEST = 1e-7
@@ -126,7 +126,7 @@ def _logits(probability: np.ndarray) -> np.ndarray:
 def _brier(target: np.ndarray, probability: np.ndarray) -> np.ndarray:
     if probability.ndim == target.ndim:
         return brier(target, probability)
-    return np.square(probability - np.eye(probability.shape[-1])[target]).sum(axis=-1).mean(axis=-1)
+    return class_errors(target, probability).mean(axis=-1)
 
 
 def _ece(target: np.ndarray, probability: np.ndarray) -> np.ndarray:

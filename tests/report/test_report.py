@@ -16,8 +16,9 @@ from mtseg.planes import Plane, Slice
 from mtseg.report import text, write_report
 from mtseg.report.figure import style
 from mtseg.report.slices import case_picture
+from mtseg.report.tables import selective_of
 from mtseg.report.text import spell
-from mtseg.statistics import simple_scores_table, summary_table
+from mtseg.statistics import selective_table, simple_scores_table, summary_table
 from mtseg.tasks import Structures, heads_from
 
 STRUCTURES = Structures({"lesion": 4})
@@ -192,3 +193,34 @@ def test_one_slice_is_drawn_as_a_volume_of_it(tmp_path, axes):
             for paths, one in ((whole, only), (flat, None))
         )
     assert drawn.source == expected.source
+
+
+def test_a_scan_may_be_a_dicom_series(tmp_path, save_series):
+    """Such subjects had no pictures, since the folder was opened as a file."""
+    scan, mask = (
+        (np.random.default_rng(0).random(SHAPE) * 900).astype(np.uint16),
+        save(lesion(start=18), tmp_path / "m.nii"),
+    )
+    save_series(tmp_path / "series", scan, AFFINE)
+    paths = str(tmp_path / "series"), save(scan.astype(np.float32), tmp_path / "scan.nii")
+    with style():
+        series, file = (
+            case_picture(path, reference=mask, predicted=mask, structures=STRUCTURES, caption="") for path in paths
+        )
+    assert series.source == file.source
+
+
+def test_more_subjects_than_the_share_are_counted():
+    heads = HEADS[:1]
+    cases = pd.DataFrame({"outcome_target": ["poor", "good"] * 10, "outcome_predicted": "poor"})
+    cases["outcome_prob_poor"] = [*np.linspace(0.9, 0.8, 12), *[0.6] * 8]
+    cases["outcome_prob_good"] = 1 - cases["outcome_prob_poor"]
+    table = selective_of(selective_table(cases, heads=heads))
+    counts = {
+        name: cell.small[1:] for name, cell in zip(table.columns, table.rows[0], strict=True) if name.endswith("%")
+    }
+    assert counts == {"100%": [], "95%": ["n = 20"], "90%": ["n = 20"], "80%": ["n = 20"], "70%": ["n = 20"]} | {
+        "60%": [],
+        "50%": [],
+    }
+    assert "equally certain" in text.SELECTIVE

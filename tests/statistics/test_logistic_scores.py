@@ -39,6 +39,12 @@ def test_a_network_that_knows_all_is_added():
     assert found.loc[WITH_NETWORK, "auc"] == 1 and found.loc[ALL_SCORES, "auc"] < 0.8
 
 
+def test_a_score_may_be_called_network():
+    table = cases().assign(network=lambda t: t["age"])
+    found = logistic_scores_table(table, structures=NOTHING, heads=[SEX], columns=["network"]).set_index("score")
+    assert found.loc["network", "auc"] > 0.95 and found.loc["network", "network_auc"] == 0.5
+
+
 def test_every_class_against_the_rest():
     head = Head("sex", Kind.CLASSES, ("a", "b", "c"))
     table = logistic_scores_table(cases(classes=head.classes), structures=NOTHING, heads=[head], columns=["age"])

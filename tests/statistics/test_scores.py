@@ -28,6 +28,12 @@ def test_equals_scikit_learn(ours, theirs, truth, said):
     assert ours(truth, said) == pytest.approx([theirs(t, s) for t, s in zip(truth, said, strict=True)])
 
 
+def test_errors_of_classes_are_scikit_learns_brier_score():
+    probability = rng.dirichlet(np.ones(3), (5, 40))
+    expected = [metrics.brier_score_loss(t, p, scale_by_half=False) for t, p in zip(CODES, probability, strict=True)]
+    assert scores.class_errors(CODES, probability).mean(axis=-1) == pytest.approx(expected)
+
+
 def test_balanced_accuracy_equals_scikit_learn():
     expected = [metrics.balanced_accuracy_score(t, g) for t, g in zip(CODES, GUESSES, strict=True)]
     assert scores.balanced_accuracy(CODES, GUESSES, classes=3) == pytest.approx(expected)
