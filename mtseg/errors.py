@@ -31,6 +31,13 @@ class Problem:
         return f"{head}: {self.what}. {self.remedy}"
 
 
+def input_error_in(error: BaseException | None) -> InputError | None:
+    """Find the input error behind the wrappers of MONAI's configurations, transforms and data loaders, if it is one."""
+    while error is not None and not isinstance(error, InputError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
 class ProblemsError(InputError):
     """Several problems of one input, reported together.
 

@@ -170,21 +170,28 @@ def _note_of_training(run: Mapping[str, Any], images: Set[str]) -> Iterator[str]
     """Say so if weights were trained on subjects of these images."""
     weights = run.get("weights", [])
     files = [Path(path).parent.parent / File.RUN for path in ([weights] if isinstance(weights, str) else weights)]
-    trainings = [json.loads(file.read_text()) for file in files if file.is_file()]
-    folds = [str(training["fold"]) for training in trainings if _knows(training, run, images)]
+    trainings = {file.parent: json.loads(file.read_text()) for file in files if file.is_file()}
+    folds = [str(about["fold"]) for folder, about in trainings.items() if _knows(folder, about, run, images)]
     which = ("this network", "it") if len(files) == 1 else (f"{len(folds)} of these {len(files)} networks", "them")
     if folds:
         yield f"These subjects trained {which[0]} (fold held out: {', '.join(folds)}): the scores flatter {which[1]}."
 
 
-def _knows(training: Mapping[str, Any], run: Mapping[str, Any], images: Set[str]) -> bool:
-    """Whether a training saw some of these images: by its table, or if that is gone, by both having the same cells."""
+def _knows(folder: Path, training: Mapping[str, Any], run: Mapping[str, Any], images: Set[str]) -> bool:
+    """Whether a training saw some of these images, by the list that it left, or both have the same cells.
+
+    An older training left none; then by its table, which may have been divided anew.
+    """
     if training.get("command") != "train":  # of something else
         return False
+    if training["data"] == run["data"] and not training["fold"] == run.get("fold") is not None:
+        return True
+    if (listed := folder / File.TRAINED_ON).is_file():
+        return not images.isdisjoint(read_table(listed).drop(columns=Column.SUBJECT).to_numpy().ravel())
     try:
         cohort = read_cohort(training["cohort"])
     except InputError:
-        return training["data"] == run["data"] and not training["fold"] == run.get("fold") is not None
+        return False
     rows = cohort.table
     if training["fold"] is not None and Column.FOLD in rows:
         rows = rows[rows[Column.FOLD] != training["fold"]]

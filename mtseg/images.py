@@ -12,6 +12,8 @@ from torch import Tensor
 
 from mtseg.files import replacing
 
+_QFORM = ("quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z")
+
 
 def read_image(path: str | os.PathLike) -> nib.spatialimages.SpatialImage:
     """Open a file (NIfTI, .mgz), or read a folder with a DICOM series; voxels to world in RAS mm, as nibabel has it."""
@@ -41,7 +43,12 @@ def save_like(array: np.ndarray, meta: Mapping[str, Any], path: str | os.PathLik
     if source.lower().endswith((".nii", ".nii.gz")):
         header = nib.load(source).header
         image.set_sform(header.get_sform(), int(header["sform_code"]))
-        image.set_qform(header.get_qform(), int(header["qform_code"]))
+        if code := int(header["qform_code"]):
+            image.set_qform(header.get_qform(), code)
+        else:  # unused, so it may be no rotation, which nibabel refuses to read
+            image.set_qform(None, 0)
+            for name in _QFORM:
+                image.header[name] = header[name]
     with replacing(path) as temporary:
         nib.save(image, temporary)
 

@@ -74,6 +74,7 @@ class File(StrEnum):
 
     RUN = "run.json"
     HISTORY = "history.tsv"
+    TRAINED_ON = "trained_on.tsv"
     LOG = "train.log"
     PREDICTIONS = "predictions.tsv"
     CASES = "cases.tsv"

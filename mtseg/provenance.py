@@ -16,6 +16,8 @@ from mtseg.keys import File
 
 _PACKAGES = ("mtseg", "torch", "monai", "pytorch-ignite", "numpy", "scipy", "statsmodels", "nibabel")
 
+_PACKAGE = Path(__file__).parent
+
 
 @one_rank_only()
 def write_run(folder: str | os.PathLike, **facts: Any) -> None:
@@ -37,10 +39,14 @@ def write_run(folder: str | os.PathLike, **facts: Any) -> None:
 
 
 def _commit() -> str | None:
-    """The commit of the checkout that mtseg runs from; None outside a checkout."""
-    here = Path(__file__).parent
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+    """The commit of the checkout that mtseg runs from; None outside one, though it be inside another repository."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        top = Path(_git("rev-parse", "--show-toplevel"))
+        return _git("describe", "--always", "--dirty", "--abbrev=12") if top.samefile(_PACKAGE.parent) else None
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(_PACKAGE), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

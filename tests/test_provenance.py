@@ -26,7 +26,7 @@ def test_values_that_json_lacks_become_text(tmp_path):
 
 
 def test_outside_a_checkout_there_is_no_commit(tmp_path, monkeypatch):
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
+    monkeypatch.setattr(provenance, "_PACKAGE", tmp_path)
     assert provenance._commit() is None
 
 
@@ -34,9 +34,14 @@ def test_the_commit_of_a_checkout(tmp_path, monkeypatch):
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
     for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "first"]):
         subprocess.run([*git, *command], check=True)
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
+    package, installed = tmp_path / "mtseg", tmp_path / ".venv" / "lib" / "mtseg"
+    package.mkdir()
+    installed.mkdir(parents=True)
+    monkeypatch.setattr(provenance, "_PACKAGE", package)
     commit = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
     assert commit.startswith(provenance._commit())
+    monkeypatch.setattr(provenance, "_PACKAGE", installed)
+    assert provenance._commit() is None, "the user's own repository"
 
 
 def test_only_the_first_process_writes(tmp_path, monkeypatch):

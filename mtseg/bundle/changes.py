@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from mtseg.errors import InputError
 from mtseg.keys import Key
 from mtseg.tasks import Head, Kind, Structures, heads_from
 
@@ -31,7 +32,13 @@ def change_training(config: Mapping[str, Any], changes: Mapping[str, Any]) -> di
 
     Returns:
         The configuration anew.
+
+    Raises:
+        InputError: A sequence shall be optional that there is not.
     """
+    sequences = changes.get("sequences", config["sequences"])
+    if unknown := [name for name in changes.get("optional_sequences", ()) if name not in sequences]:
+        raise InputError(f"optional_sequences: {', '.join(unknown)} is none of {', '.join(sequences)}. Correct it")
     gone = config["heads"].keys() - changes.get("heads", config["heads"]).keys()
     changed = {**config, **changes}
     fitting = {

@@ -17,6 +17,18 @@ _NULLABLE = ("tile_size",)
 """Lists that can be switched off."""
 
 
+_OPTIONS = {
+    "cohort": "--cohort",
+    "output": "--out",
+    "fold": "--fold",
+    "seed": "--seed",
+    "resume": "--resume",
+    "weights": "--weights",
+    "bundle_root": "the bundle's folder as its name",
+}
+"""What a command says by other means, so that it would be ignored among the settings."""
+
+
 def load_config(*files: str | PathLike, root: Path) -> dict[str, Any]:
     """Merge configuration files and replace what they include by its content.
 
@@ -48,14 +60,20 @@ def parse_settings(settings: Sequence[str], config: dict[str, Any]) -> dict[str,
     """Turn "epochs=50" into {"epochs": 50}; values are YAML.
 
     Raises:
-        InputError: No "=", the bundle has no such setting, or it is a list or NAME: VALUE pairs and this is not.
+        InputError: No "=", no YAML, the bundle has no such setting, an option of the command sets it, or it is a list
+            or NAME: VALUE pairs and this is not.
     """
     parsed = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
+        if name in _OPTIONS:
+            raise InputError(f"--set {setting}: use {_OPTIONS[name]}")
         if not equals or name not in config:
             raise InputError(f"--set {setting}: write NAME=VALUE, where NAME is one of {', '.join(config)}")
-        parsed[name] = _value(value)
+        try:
+            parsed[name] = _value(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {setting}: cannot be read ({str(error).splitlines()[0]}). Write YAML") from None
         for kind, example in ((list, "a list, such as [a, b]"), (dict, "NAME: VALUE pairs, such as {a: 1}, or {}")):
             off = parsed[name] is None and name in _NULLABLE
             if isinstance(config[name], kind) and not (isinstance(parsed[name], kind) or off):
@@ -70,6 +88,18 @@ def _value(text: str) -> Any:
         return float(value) if isinstance(value, str) else value
     except ValueError:
         return value
+
+
+def check_strings(config: Any) -> None:
+    """Refuse what MONAI would change without a word: it reads # as ::, in whatever string.
+
+    Raises:
+        InputError: Names the first such string.
+    """
+    if isinstance(config, str) and "#" in config:
+        raise InputError(f"{config}: MONAI's configurations cannot hold a #. Rename the file, folder or class")
+    for part in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
+        check_strings(part)
 
 
 def _item(config: Any, key: str) -> Any:

@@ -37,6 +37,10 @@ RECIPE = (
 """Settings that a bundle takes from the shared recipe, which may have been mended since a training was finished."""
 
 
+COPIED = ("LICENSE", "docs/README.md")
+"""Files of a bundle that go with its training."""
+
+
 @contextmanager
 def refusable(out: Path) -> Iterator[None]:
     """Leave the folder as it was when the input is refused before computing starts, where `run.json` is written.
@@ -66,8 +70,23 @@ def refusable(out: Path) -> Iterator[None]:
 
 def _about(out: Path) -> dict[Path, bytes]:
     """The files that say what the others in a folder are."""
-    paths = [*out.glob("configs/*"), out / File.INPUTS, out / File.RUN]
+    paths = [*out.glob("configs/*"), *map(out.joinpath, (*COPIED, File.LOG, File.INPUTS, File.RUN))]
     return {path: path.read_bytes() for path in paths if path.is_file()}
+
+
+def check_new_training(out: Path) -> None:
+    """Refuse to train where a trained network is, or files that are not those of a training in this folder.
+
+    Raises:
+        InputError: Names one of them.
+    """
+    weights, config = out / "models" / File.WEIGHTS, out / "configs" / "train.yaml"
+    if weights.is_file():
+        raise InputError(f"{weights}: a trained network is there already. Choose another folder for --out")
+    begun = config.is_file() and load_config(config, root=root())["output"] == str(out)
+    files = [] if begun or (out / File.RUN).is_file() else [*out.glob("configs/*"), *map(out.joinpath, COPIED)]
+    if others := [file for file in files if file.is_file()]:
+        raise InputError(f"{others[0]}: a training would overwrite this. Choose another folder for --out")
 
 
 def check_output(out: Path, folder: Path) -> None:

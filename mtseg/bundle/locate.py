@@ -47,12 +47,15 @@ def find(name: str) -> Path:
     """Give a bundle's folder by its name, or check the folder that was given.
 
     Raises:
-        InputError: There is no such bundle; lists those there are.
+        InputError: There is no such bundle, with a list of those there are; or a folder is called like one of them.
     """
-    for folder in (Path(name), root() / "bundles" / name):
-        if (folder / "configs" / "metadata.json").is_file():
-            return folder.absolute()
-    raise InputError(f"{name}: no such bundle. Name a bundle's folder, or one of {', '.join(names())}")
+    folders = [Path(name).absolute(), root() / "bundles" / name]
+    found = [folder for folder in dict.fromkeys(folders) if (folder / "configs" / "metadata.json").is_file()]
+    if not found:
+        raise InputError(f"{name}: no such bundle. Name a bundle's folder, or one of {', '.join(names())}")
+    if len(found) > 1 and Path(name).name == str(name):
+        raise InputError(f"{name}: is a bundle of mtseg and a folder here. Write ./{name} for the folder, or rename it")
+    return found[0]
 
 
 def describe(name: str) -> Description:

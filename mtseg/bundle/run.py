@@ -13,14 +13,21 @@ import yaml
 from monai.bundle import ConfigWorkflow
 
 from mtseg.bundle.changes import change_evaluation, change_metadata, change_training
-from mtseg.bundle.config import load_config, parse_settings
+from mtseg.bundle.config import check_strings, load_config, parse_settings
 from mtseg.bundle.exported import check_exports, file_of, with_onnx
-from mtseg.bundle.guards import check_mirror, check_output, check_unchanged, refusable
+from mtseg.bundle.guards import (
+    COPIED,
+    check_mirror,
+    check_new_training,
+    check_output,
+    check_unchanged,
+    refusable,
+)
 from mtseg.bundle.inputs import table_of
 from mtseg.bundle.locate import find, root
 from mtseg.bundle.members import PREDICTION, add_uncertainty, prediction_config, strangers
 from mtseg.engine import find_checkpoint
-from mtseg.errors import InputError
+from mtseg.errors import InputError, input_error_in
 from mtseg.files import replacing
 from mtseg.keys import File
 from mtseg.networks.memory import reuse_memory
@@ -78,12 +85,15 @@ def train(
         The output folder.
 
     Raises:
-        InputError: The folder holds another training, or `resume` is set and it holds none like this one.
+        InputError: The folder holds another training or files that would be overwritten, or `resume` is set and it
+            holds no training like this one.
     """
     folder, out = find(name), Path(out).absolute()
     config = training_config(name, cohort=cohort, out=out, fold=fold, seed=seed, settings=settings) | {"resume": resume}
     if find_checkpoint(out / "models", resume=resume):
         check_unchanged(config, out)
+    else:
+        check_new_training(out)
     with refusable(out):
         copy_bundle(folder, out, train=config)
         with _log_file(out / File.LOG):
@@ -178,7 +188,9 @@ def evaluate(
     folder = find(name)
     paths = find_weights(folder, weights)
     config = load_config(*(folder / "configs" / file for file in EVALUATION), root=root())
-    changes = parse_settings(settings, config) | {"cohort": cohort, "fold": fold, "mirror": mirror}
+    changes = parse_settings(settings, config)
+    mirror = mirror or bool(changes.get("mirror"))
+    changes |= {"cohort": cohort, "fold": fold, "mirror": mirror}
     out = Path(out).absolute()
     check_output(out, folder)
     check_mirror(folder, mirror, weights=paths)
@@ -250,7 +262,7 @@ def copy_bundle(folder: Path, out: Path, *, train: Mapping[str, Any]) -> None:
     metadata = json.loads((folder / "configs" / "metadata.json").read_text())
     with replacing(out / "configs" / "metadata.json") as temporary:
         temporary.write_text(json.dumps(change_metadata(metadata, train), indent=2))
-    for name in ("LICENSE", "docs/README.md"):
+    for name in COPIED:
         (out / name).parent.mkdir(exist_ok=True)
         if (folder / name).absolute() != (out / name).absolute():
             shutil.copyfile(folder / name, out / name)
@@ -271,6 +283,7 @@ def _log_file(path: Path) -> Iterator[None]:
 
 
 def _write_yaml(config: Mapping[str, Any], path: Path) -> None:
+    check_strings(config)
     with replacing(path) as temporary:
         temporary.write_text(yaml.safe_dump(dict(config), sort_keys=False, width=120))
 
@@ -287,14 +300,7 @@ def _run(file: Path, *, kind: str) -> None:
         workflow.run()
         workflow.finalize()
     except Exception as error:
-        wrong_input = _input_error(error)
+        wrong_input = input_error_in(error)
         if wrong_input is None:
             raise
         raise wrong_input from None
-
-
-def _input_error(error: BaseException | None) -> InputError | None:
-    """Find the input error behind the wrappers of MONAI's configurations and data loaders."""
-    while error is not None and not isinstance(error, InputError):
-        error = error.__cause__ or error.__context__
-    return error

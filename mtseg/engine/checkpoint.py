@@ -1,6 +1,7 @@
 """Saving a training so that it can go on as if it had never stopped."""
 
 import logging
+import os
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -68,9 +69,18 @@ class Checkpoints:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
 
     def restore(self, engine: Engine, path: Path) -> None:
-        """Load a checkpoint."""
+        """Load a checkpoint.
+
+        Raises:
+            InputError: It cannot be read.
+        """
         epochs = engine.state.max_epochs
-        Checkpoint.load_objects(self.state, torch.load(path, map_location="cpu", weights_only=True))
+        try:
+            saved = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch and pickle raise whatever a file makes them raise
+            why = str(error).splitlines()[0]
+            raise InputError(f"{path}: cannot be read ({why}). Remove the folder, and train anew") from error
+        Checkpoint.load_objects(self.state, saved)
         engine.state.max_epochs = epochs
         logger.info("resuming after epoch %d of %d", engine.state.epoch, epochs)
 
@@ -80,6 +90,8 @@ class Checkpoints:
         path = self.folder / f"checkpoint_{engine.state.epoch}.pt"
         with replacing(path) as temporary:
             torch.save({name: thing.state_dict() for name, thing in self.state.items()}, temporary)
+            with temporary.open("rb") as file:  # else a power cut now could lose it and the older one
+                os.fsync(file.fileno())
         for older in set(self.folder.glob("checkpoint_*.pt")) - {path}:
             older.unlink()
 

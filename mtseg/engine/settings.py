@@ -1,6 +1,7 @@
 """Settings of a training that would otherwise fail late, or silently do nothing."""
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 from mtseg.data.checks.header import is_series
@@ -16,8 +17,10 @@ def check_settings(
     val_interval: Any,
     learning_rate: Any,
     tracker: Any,
-    patch_size: Sequence[int],
+    spacing: Any,
+    patch_size: Any,
     tile_size: Any,
+    sequence_dropout: Any,
     sequences: Sequence[str],
     clip: Any,
 ) -> None:
@@ -33,13 +36,18 @@ def check_settings(
         for name, value in counts.items()
         if not _is_count(value)
     ]
-    if not isinstance(learning_rate, int | float) or learning_rate < 0:
+    if not _is_number(learning_rate):
         problems.append(Problem("", "learning_rate", f"is {learning_rate!r}", "Give a number from 0, such as 0.001"))
-    axes = len(patch_size)
-    if tile_size is not None and not (
-        isinstance(tile_size, list) and len(tile_size) == axes and all(map(_is_count, tile_size))
+    if not _is_number(sequence_dropout) or sequence_dropout > 1:
+        problems.append(Problem("", "sequence_dropout", f"is {sequence_dropout!r}", "Give a probability, 0 to 1"))
+    axes = len(patch_size) if isinstance(patch_size, list) else 3
+    for name, size, is_size, what in (
+        ("spacing", spacing, lambda mm: _is_number(mm) and mm > 0, "sizes in mm above 0"),
+        ("patch_size", patch_size, _is_count, "numbers of voxels from 1"),
+        ("tile_size", [1] * axes if tile_size is None else tile_size, _is_count, "numbers of voxels from 1, or null"),
     ):
-        problems.append(Problem("", "tile_size", f"is {tile_size!r}", f"Give null, or {axes} numbers of voxels from 1"))
+        if not isinstance(size, list) or len(size) != axes or not all(map(is_size, size)):
+            problems.append(Problem("", name, f"is {size!r}", f"Give {axes} {what}"))
     if tracker not in TRACKERS:
         problems.append(Problem("", "tracker", f"is {tracker!r}", f"Choose one of {', '.join(TRACKERS)}"))
     runs = [name for name in sequences if is_series(name)]
@@ -55,3 +63,7 @@ def check_settings(
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and value >= 1
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and isfinite(value) and value >= 0

@@ -10,6 +10,7 @@ import pandas as pd
 from ignite.engine import Engine, Events
 from torch import Tensor
 
+from mtseg.errors import InputError
 from mtseg.files import write_table
 from mtseg.images import native_affine, save_like
 from mtseg.keys import MASK_ENTROPY, Column, File, Key, Task
@@ -69,6 +70,8 @@ class WritePredictions:
             self.rows.append(row | {name: int(sample[name]) for name in SLICES if name in sample})
 
     def _write(self, subject: str, meta: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
+        if broken := [name for name in (Task.SEG.value, *(head.name for head in self.heads)) if _broken(answers, name)]:
+            raise InputError(f"{subject}: {', '.join(broken)}: no finite answer. Train the network again")
         row: dict[str, Any] = {Column.SUBJECT.value: subject}
         members = {name: said.numpy(force=True) for name, said in answers.get(Key.MEMBERS, {}).items()}
         if self.structures.names:
@@ -110,6 +113,11 @@ class WritePredictions:
         sd = voxels.std(axis=0, ddof=1) * abs(np.linalg.det(np.asarray(meta["affine"])[:3, :3]))
         columns = [f"{name}_volume_sd_mm3" for name in self.structures.names]
         return {column: round(float(mm3), 3) for column, mm3 in zip(columns, sd, strict=True)}
+
+
+def _broken(answers: dict[str, Any], name: str) -> bool:
+    """Whether there are NaN or infinite values, of which the largest would pass for an answer."""
+    return name in answers and not answers[name].sum().isfinite()  # a map of them would take much memory
 
 
 def _columns(head: Head, answer: np.ndarray) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from mtseg.keys import Task
 from mtseg.networks.backbones import find_architecture, make_backbone
 from mtseg.networks.blocks import channels_last
 from mtseg.networks.heads import make_heads
+from mtseg.networks.padding import check_axes
 from mtseg.networks.precision import exact_if_small
 
 
@@ -123,6 +124,7 @@ class Classifier(nn.Module):
         Raises:
             InputError: Names the next valid size.
         """
+        check_axes(size, self.reduction)
         reduction, smallest = self.reduction[0], self.smallest
         valid = tuple(max(ceil(n / reduction) * reduction, smallest) for n in size)
         if {*valid} == {reduction}:

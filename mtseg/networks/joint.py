@@ -14,6 +14,7 @@ from mtseg.networks.blocks import channels_last
 from mtseg.networks.decoder import Decoder
 from mtseg.networks.encoder import ResidualEncoder
 from mtseg.networks.heads import BottleneckPool, Pooling, make_heads
+from mtseg.networks.padding import check_axes
 from mtseg.networks.precision import exact_if_small
 
 
@@ -129,6 +130,7 @@ class JointNet(nn.Module):
         Raises:
             InputError: Names the next valid size.
         """
+        check_axes(size, self.reduction)
         valid = tuple(ceil(n / r) * r for n, r in zip(size, self.reduction, strict=True))
         if tuple(size) != valid:
             raise InputError(

@@ -6,6 +6,18 @@ from math import ceil
 from torch import Tensor
 from torch.nn import functional as F
 
+from mtseg.errors import InputError
+
+
+def check_axes(size: Sequence[int], multiples: Sequence[int]) -> None:
+    """Refuse an image size of other axes than the network's.
+
+    Raises:
+        InputError: Says how many there are.
+    """
+    if len(size) != len(multiples):
+        raise InputError(f"a size of {tuple(size)} has {len(size)} axes and the network {len(multiples)}. Give as many")
+
 
 def pad_to_multiple(image: Tensor, multiples: Sequence[int]) -> tuple[Tensor, tuple[slice, ...]]:
     """Repeat the border, as much before as after, until each spatial axis is a multiple of its number.

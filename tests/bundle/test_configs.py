@@ -1,13 +1,15 @@
 """Bundles are configuration only, share what is shared through the recipe, and are read from anywhere."""
 
 import itertools
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
 from mtseg.bundle import names
-from mtseg.bundle.config import load_config, parse_settings
+from mtseg.bundle.changes import change_training
+from mtseg.bundle.config import check_strings, load_config, parse_settings
 from mtseg.bundle.locate import find, root
 from mtseg.errors import InputError
 
@@ -70,6 +72,34 @@ def test_settings_are_yaml():
 def test_an_unknown_setting_is_named(setting):
     with pytest.raises(InputError, match=f"--set {setting}: write NAME=VALUE"):
         parse_settings([setting], {"epochs": 1})
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [("fold=1", "use --fold"), ("output=x", "use --out"), ("heads={a", "cannot be read"), ("tracker=@x", "Write YAML")],
+)
+def test_a_setting_that_would_be_ignored_or_cannot_be_read_is_refused(setting, message):
+    with pytest.raises(InputError, match=f"--set {setting}: .*{message}"):
+        parse_settings([setting], {"fold": 0, "output": "", "heads": {}, "tracker": ""})
+
+
+def test_an_optional_sequence_that_there_is_not_is_refused(bundle_config):
+    with pytest.raises(InputError, match="optional_sequences: fliar is none of t1, flair, t1gd"):
+        change_training(bundle_config("glioma_t1_flair_t1gd"), {"optional_sequences": ["t1", "fliar"]})
+
+
+def test_a_number_sign_is_refused_for_monai_would_change_it():
+    check_strings({"a": ["b", 1, None]})
+    with pytest.raises(InputError, match=r"/study #2/p\.tsv: MONAI's configurations cannot hold a #"):
+        check_strings({"cohort": "/study #2/p.tsv"})
+
+
+def test_a_folder_called_like_a_bundle_is_not_mistaken_for_it(trained, tmp_path, monkeypatch):
+    shutil.copytree(trained, tmp_path / "stroke_dwi_adc")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"is a bundle of mtseg and a folder here. Write \./stroke_dwi_adc"):
+        find("stroke_dwi_adc")
+    assert find("./stroke_dwi_adc") == tmp_path / "stroke_dwi_adc"
 
 
 def test_a_bundle_is_found_by_name_or_folder(tmp_path):

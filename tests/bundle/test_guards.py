@@ -4,12 +4,16 @@ import logging
 import re
 import shutil
 
+import nibabel as nib
+import numpy as np
 import pytest
 import yaml
 
-from mtseg.bundle import evaluate, explain, predict
+from mtseg.bundle import evaluate, explain, find, predict
+from mtseg.data import read_cohort, write_cohort
 from mtseg.errors import InputError
 from mtseg.export import export
+from mtseg.files import read_table
 
 
 def test_masks_of_others_are_not_overwritten(tiny, trained):
@@ -56,6 +60,44 @@ def test_a_folder_that_cannot_be_written_is_named_before_anything_is_computed(ti
             call(str(trained), out=out, **options)
 
 
+def test_a_training_overwrites_nothing(tiny, trained, tmp_path):
+    (tmp_path / "LICENSE").write_text("mine")
+    with pytest.raises(InputError, match="LICENSE: a training would overwrite this"):
+        tiny.train(tmp_path)
+    bundle = shutil.copytree(find("glioma_t1_flair_t1gd"), tmp_path / "bundle")
+    with pytest.raises(InputError, match="a training would overwrite this"):
+        tiny.train(bundle)
+    finished = shutil.copytree(trained, tmp_path / "finished")
+    for checkpoint in (finished / "models").glob("checkpoint_*.pt"):
+        checkpoint.unlink()
+    with pytest.raises(InputError, match=r"model\.pt: a trained network is there already"):
+        tiny.train(finished)
+    assert (tmp_path / "LICENSE").read_text() == "mine" and not (tmp_path / "configs").exists()
+
+
+def test_a_training_that_was_refused_leaves_nothing_and_can_be_repeated(tiny, tmp_path):
+    tmp_path.joinpath("run").mkdir()
+    for setting in ("structures={lesion_left: 1}", "patch_size=[12, 12]", "heads={side: {classes: [left, right]}}"):
+        with pytest.raises(InputError):
+            tiny.train(tmp_path / "run", setting, "mirror=true")
+        assert not [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+    assert (tiny.train(tmp_path / "run", "epochs=1") / "models" / "model.pt").is_file()
+
+
+def test_masks_of_other_values_are_refused_before_training_and_scoring(tiny, trained, tmp_path):
+    with pytest.raises(InputError, match=r"mask: no mask holds core \(value 255\)"):
+        tiny.train(tmp_path / "run", "structures={core: 255}")
+    assert not (tmp_path / "run").exists()
+    other = tmp_path / "cohort.tsv"
+    table = read_cohort(tiny.table).table
+    for subject, mask in zip(table["participant_id"], table["mask"], strict=True):
+        image = nib.load(mask)
+        nib.save(nib.Nifti1Image(np.asarray(image.dataobj) * 255, image.affine), tmp_path / f"{subject}.nii.gz")
+    write_cohort(table.assign(mask=[str(tmp_path / f"{subject}.nii.gz") for subject in table["participant_id"]]), other)
+    with pytest.raises(InputError, match=r"8 of 8|no mask holds"):
+        evaluate(str(trained), cohort=other, out=tmp_path / "out", fold=0)
+
+
 def test_mirroring_needs_a_mirrored_training(tiny, trained, tmp_path):
     with pytest.raises(InputError, match="trained without mirroring"):
         predict(str(trained), cohort=tiny.table, out=tmp_path / "out", mirror=True)
@@ -67,6 +109,34 @@ def test_scores_on_training_subjects_are_called_so(fold, warned, tiny, trained, 
         evaluate(str(trained), cohort=tiny.table, out=tmp_path / "out", fold=fold)
     said = "These subjects trained this network (fold held out: 0)"
     assert (said in caplog.text) == (said in (tmp_path / "out" / "report.html").read_text()) == warned
+
+
+def test_a_cohort_that_was_divided_anew_does_not_hide_that_its_subjects_trained(tiny, tmp_path, caplog):
+    table = read_cohort(tiny.table).table
+    write_cohort(table, tmp_path / "cohort.tsv")
+    run = tiny.train(tmp_path / "run", "epochs=1", cohort=tmp_path / "cohort.tsv")
+    write_cohort(table.assign(fold=1 - table["fold"]), tmp_path / "cohort.tsv")
+    for fold, warned in ((0, True), (1, False)):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, logger="mtseg"):
+            evaluate(str(run), cohort=tmp_path / "cohort.tsv", out=tmp_path / f"out{fold}", fold=fold)
+        assert ("These subjects trained this network" in caplog.text) == warned
+
+
+def test_a_subject_that_cannot_be_used_does_not_stop_the_others(tiny, trained, tmp_path):
+    broken = {}
+    for subject in ("p2", "p5"):
+        image = nib.load(tiny.table.with_name(f"{subject}_adc.nii.gz"))
+        voxels = image.get_fdata()
+        voxels[0, 0, 0] = np.nan
+        nib.save(nib.Nifti1Image(voxels, image.affine), tmp_path / f"{subject}.nii.gz")
+        broken[subject, "adc"] = str(tmp_path / f"{subject}.nii.gz")
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match=r"2 of 8 subjects could not be used:\np2: .*NaN.*\np5: .*NaN"):
+        predict(str(trained), cohort=tiny.with_cells("broken.tsv", broken), out=out)
+    done = ["p0", "p1", "p3", "p4", "p6", "p7"]
+    assert read_table(out / "predictions.tsv")["participant_id"].tolist() == done
+    assert sorted(path.name for path in out.glob("*_mask.nii.gz")) == [f"{subject}_mask.nii.gz" for subject in done]
 
 
 def test_prediction_prepares_images_as_training_did(tiny, tmp_path):

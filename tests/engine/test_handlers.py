@@ -165,12 +165,14 @@ def test_validation_scores():
 
 
 GOOD = {"epochs": 1, "batch_size": 1, "val_interval": 1, "learning_rate": 0.1, "tracker": "none", "clip": None}
-GOOD |= {"patch_size": [8, 8, 8], "tile_size": None, "sequences": ["t1"]}
+GOOD |= {"patch_size": [8, 8, 8], "tile_size": None, "sequences": ["t1"], "spacing": [1, 1, 2.5]}
+GOOD |= {"sequence_dropout": 0.2}
 
 
 def test_settings_that_cannot_be_are_refused_together():
     check_settings(**GOOD | {"tile_size": [16, 16, 8]})
     bad = {"epochs": 0, "batch_size": 2.5, "val_interval": 0, "learning_rate": "fast", "tile_size": [8, 8]}
+    bad |= {"spacing": [2, 0, 2], "sequence_dropout": 30}
     with pytest.raises(ProblemsError) as error:
         check_settings(**GOOD | bad | {"tracker": "wandb"})
     assert [(p.where, p.what) for p in error.value.problems] == [
@@ -178,9 +180,17 @@ def test_settings_that_cannot_be_are_refused_together():
         ("batch_size", "is 2.5"),
         ("val_interval", "is 0"),
         ("learning_rate", "is 'fast'"),
+        ("sequence_dropout", "is 30"),
+        ("spacing", "is [2, 0, 2]"),
         ("tile_size", "is [8, 8]"),
         ("tracker", "is 'wandb'"),
     ]
+
+
+@pytest.mark.parametrize("bad", [{"learning_rate": float("nan")}, {"patch_size": 48}, {"spacing": [2, 2]}])
+def test_a_setting_that_cannot_be_is_named(bad):
+    with pytest.raises(ProblemsError, match=f"{next(iter(bad))}: is "):
+        check_settings(**GOOD | bad)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import itertools
 import multiprocessing
 import os
 import pkgutil
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,14 @@ def train_until(function: str, call: int, arguments: dict[str, Any]) -> None:
 
     with patch(function.replace(":", "."), deadly):
         train(**arguments)
+
+
+def test_a_damaged_checkpoint_is_named(tiny, trained, tmp_path):
+    run = shutil.copytree(trained, tmp_path / "run")
+    (checkpoint,) = (run / "models").glob("checkpoint_*.pt")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    with pytest.raises(InputError, match=f"{checkpoint}: cannot be read"):
+        tiny.train(run, resume=True)
 
 
 # Two steps an epoch, four epochs.

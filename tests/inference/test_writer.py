@@ -9,6 +9,7 @@ from nibabel.affines import apply_affine, from_matvec
 from nibabel.eulerangles import euler2mat
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
+from mtseg.errors import InputError
 from mtseg.files import read_table
 from mtseg.inference import WritePredictions
 from mtseg.tasks import Head, Kind, Structures
@@ -64,6 +65,26 @@ def test_the_mask_lies_on_the_grid_of_its_input_bit_for_bit(tmp_path, codes, sfo
         for field in GRID:
             assert np.array_equal(written.header[field], source.header[field]), field
         assert np.array_equal(written.header["pixdim"][:4], source.header["pixdim"][:4])
+
+
+def test_an_unused_qform_that_is_no_rotation_does_not_matter(tmp_path):
+    path = save(tmp_path / "t1.nii.gz", qform=0)
+    image = nib.load(path)
+    for name in GRID[2:5]:
+        image.header[name] = 1
+    nib.save(image, tmp_path / "odd.nii.gz")
+    write(tmp_path / "out", [load(tmp_path / "odd.nii.gz")], [answers(SIZE)])
+    mask = nib.load(tmp_path / "out" / "p1_mask.nii.gz")
+    assert all(np.array_equal(mask.header[name], nib.load(tmp_path / "odd.nii.gz").header[name]) for name in GRID)
+
+
+@pytest.mark.parametrize("spoilt", ["seg", "age"])
+def test_an_answer_that_is_no_number_is_refused_by_name(tmp_path, spoilt):
+    found = answers(SIZE)
+    found[spoilt] = found[spoilt].clone()
+    found[spoilt].flatten()[0] = torch.nan
+    with pytest.raises(InputError, match=f"p1: {spoilt}: no finite answer"):
+        write(tmp_path / "out", [load(save(tmp_path / "t1.nii.gz"))], [found])
 
 
 def test_a_shear_that_only_the_sform_can_hold_survives(tmp_path):

@@ -39,6 +39,7 @@ def check_cohort(
     heads: Sequence[Head] | None = None,
     folds: int | None = None,
     deep: bool = False,
+    masks: bool = False,
     images_only: bool = False,
 ) -> list[Problem]:
     """List everything that is wrong with a cohort.
@@ -51,6 +52,7 @@ def check_cohort(
             so all columns that look like classes are checked.
         folds: Number of folds planned; by default those in the table. Classes too rare for them are reported.
         deep: Also read all voxels. Without it only headers and file sizes are looked at.
+        masks: Also read the voxels of masks: values that fit no structure would cost a whole training.
         images_only: Check what a prediction uses, ids and sequences, and no masks, targets, folds, groups or sites.
 
     Returns:
@@ -72,6 +74,7 @@ def check_cohort(
         inspect_subject,
         sequences=present,
         deep=deep,
+        masks=masks and structures is not None and bool(structures.names),
         clip=cohort.clip,
         largest_voxel_mm=cohort.largest_voxel_mm,
     )
@@ -134,5 +137,5 @@ def _mask_values(findings: Iterable[Findings], structures: Structures) -> Iterat
                 Column.MASK,
                 f"no mask holds {name} (value {' or '.join(map(str, values))})",
                 "Check the value in the configuration against the masks",
-                fatal=found.isdisjoint(known - {0}),
+                fatal=bool(unknown) and found.isdisjoint(known - {0}),  # empty masks are right in healthy people
             )

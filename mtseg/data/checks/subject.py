@@ -25,7 +25,7 @@ class Findings:
         sequences: The image files that could be read.
         problems: What is wrong with the files.
         digests: Hash of each sequence's voxels (deep check only).
-        mask_values: Values in the mask (deep check only).
+        mask_values: Values in the mask, where it was read.
     """
 
     sequences: list[Scan] = field(default_factory=list)
@@ -39,6 +39,7 @@ def inspect_subject(
     *,
     sequences: Sequence[str],
     deep: bool,
+    masks: bool,
     clip: int | None = None,
     largest_voxel_mm: float | None = None,
 ) -> Findings:
@@ -48,6 +49,7 @@ def inspect_subject(
         record: From `Cohort.records` with these sequences.
         sequences: Column names of the record's images.
         deep: Also read the voxels, each file once.
+        masks: Read those of the mask at least.
         clip: See `Cohort`.
         largest_voxel_mm: See `Cohort`.
     """
@@ -69,7 +71,7 @@ def inspect_subject(
                 findings.problems += check_handedness(scan, image)
             cut_off = incomplete(scan, image)
             findings.problems += cut_off
-            if deep and not cut_off and is_numeric(image):
+            if (deep or (masks and scan.column == Column.MASK)) and not cut_off and is_numeric(image):
                 check_sum(scan)
                 findings.problems += _check_voxels(findings, scan, image)
         except UNREADABLE as error:

@@ -47,6 +47,25 @@ def test_a_mask_that_is_submitted_while_another_process_scores_keeps_its_names(g
     assert kept.get_image_info("p1_t1")["uncertainty"]["mean"] == scores["p1_t1"]["mean"]
 
 
+def test_a_subject_that_cannot_be_read_is_asked_about_again_once_it_can(glioma_app, studies):
+    from monailabel.datastore.local import LocalDatastore
+
+    from mtseg.export.monai_label.server.score import Uncertainty
+    from mtseg.export.monai_label.server.strategy import MostUncertain
+
+    model, datastore = ServedModel(glioma_app / "model" / "run"), LocalDatastore(str(studies))
+    whole = (studies / "p1_t1.nii.gz").read_bytes()
+    (studies / "p1_t1.nii.gz").write_bytes(whole[:100])
+    scores = Uncertainty(model)({}, datastore)
+    assert scores["p0_t1"]["mean"] > 0 and scores["p1_t1"] is None
+    assert MostUncertain(model)({}, datastore)["id"] == "p0_t1"
+    assert "uncertainty" not in datastore.get_image_info("p1_t1"), "a failure is not kept"
+
+    (studies / "p1_t1.nii.gz").write_bytes(whole)
+    again = Uncertainty(model)({}, datastore)
+    assert again["p1_t1"]["mean"] > 0 and again["p0_t1"] == scores["p0_t1"]
+
+
 def test_a_class_that_there_is_not_is_refused_before_training_and_nothing_is_left(glioma_app, studies, drawn, tmp_path):
     from monailabel.datastore.local import LocalDatastore
 
