@@ -2,6 +2,8 @@
 
 from types import SimpleNamespace
 
+import nibabel as nib
+import numpy as np
 import psutil
 import pytest
 import torch
@@ -47,6 +49,28 @@ def test_what_fits_is_loaded_once(transform, loaded, caplog):
     loaded.clear()
     assert [dataset[i]["subject"] for i in range(2)] == ["a", "b"]
     assert not loaded and not caplog.text
+
+
+def test_room_is_made_for_the_largest(tmp_path, save_image, caplog, monkeypatch):
+    """All were taken to be as large as the first, and memory ran out. Large is who has many voxels, or large ones."""
+    paths = {}
+    for name, edge, zoom in (("a", 4, 1.0), ("many", 16, 0.1), ("b", 4, 1.0), ("coarse", 2, 16.0)):
+        paths[name] = str(save_image(tmp_path / f"{name}.nii.gz", np.zeros(3 * (edge,)), np.diag([*3 * [zoom], 1])))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=2 * 2.5 * 4 * 32**3))
+    records = [{"image": [None, path]} for path in paths.values()]
+
+    class Resample(Transform):
+        def __init__(self, voxels):
+            self.voxels = voxels
+
+        def __call__(self, record):
+            return {"image": torch.zeros(self.voxels(nib.load(record["image"][-1])))}
+
+    cached_dataset(records, Compose([Resample(lambda image: 8 * image.shape[0] ** 3)]))
+    assert "2 of 4 subjects fit in memory" in caplog.text
+    caplog.clear()
+    cached_dataset(records, Compose([Resample(lambda image: int(image.header.get_zooms()[0] * image.shape[0]) ** 3)]))
+    assert "2 of 4 subjects fit in memory" in caplog.text
 
 
 def test_nobody(transform):
