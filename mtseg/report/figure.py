@@ -1,7 +1,7 @@
 """Drawing style, and turning a drawing into a picture that lives inside the page."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -11,13 +11,18 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import get_font_names
 
 REFERENCE, PREDICTION, NEUTRAL = "#56B4E9", "#E69F00", "#0072B2"
 """Colours of Okabe and Ito's palette, which colour-blind readers and grey printers keep apart."""
 
+# For signs that DejaVu lacks, as it does those of Japanese, Chinese and Korean; matplotlib ships none of these.
+_FALLBACKS = (
+    *("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "IPAexGothic", "WenQuanYi Zen Hei"),
+    *("Hiragino Sans", "PingFang SC", "Yu Gothic", "Microsoft YaHei", "Malgun Gothic", "Arial Unicode MS"),
+)
 _STYLE: dict[Any, Any] = {
     "font.size": 10,
-    "font.family": "DejaVu Sans",
     "axes.titlesize": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -46,8 +51,17 @@ class Picture:
 @contextmanager
 def style() -> Iterator[None]:
     """Draw in the report's style without changing that of the caller's session."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE | {"font.family": _fonts(get_font_names())}):
         yield
+
+
+def _fonts(installed: Collection[str]) -> list[str]:
+    """The fonts to look for a sign in, one after the other; matplotlib would warn of each that is not installed.
+
+    >>> _fonts(["Arial", "IPAexGothic", "DejaVu Sans"])
+    ['DejaVu Sans', 'IPAexGothic']
+    """
+    return ["DejaVu Sans", *(name for name in _FALLBACKS if name in installed)]
 
 
 def picture(figure: Figure, *, caption: str, raster: bool = False) -> Picture:
