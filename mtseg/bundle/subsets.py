@@ -1,6 +1,7 @@
 """How well a network does with fewer sequences."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ import pandas as pd
 from mtseg.bundle.config import load_config
 from mtseg.bundle.locate import find, root
 from mtseg.bundle.run import Path_, evaluate
-from mtseg.data import read_cohort, write_cohort
-from mtseg.errors import InputError
+from mtseg.data import Cohort, check_cohort, read_cohort, write_cohort
+from mtseg.errors import InputError, ProblemsError
 from mtseg.files import read_table, write_table
 from mtseg.keys import File
 
@@ -30,7 +31,7 @@ def evaluate_subsets(name: str, *, cohort: Path_, out: Path_, fold: int | None =
         `subsets.tsv`: the summaries of all, the full set first.
 
     Raises:
-        InputError: The bundle needs all of its sequences, or nobody has all of them.
+        InputError: The bundle needs all of its sequences, nobody has all of them, or a mask fits one of them only.
     """
     config = load_config(find(name) / "configs" / "inference.yaml", root=root())
     sequences, optional = config["sequences"], config.get("optional_sequences", [])
@@ -41,6 +42,7 @@ def evaluate_subsets(name: str, *, cohort: Path_, out: Path_, fold: int | None =
     complete = subjects.table.dropna(subset=sequences)
     if complete.empty:
         raise InputError(f"{cohort}: nobody has all of {', '.join(sequences)}, so subsets cannot be compared")
+    check_subsets(replace(everyone, table=complete), sequences=sequences, optional=optional)
     summaries = []
     for kept in subsets(sequences, optional):
         folder = Path(out) / "+".join(kept)
@@ -52,6 +54,17 @@ def evaluate_subsets(name: str, *, cohort: Path_, out: Path_, fold: int | None =
         summaries.append(summary)
     write_table(pd.concat(summaries), Path(out) / File.SUBSETS)
     return Path(out) / File.SUBSETS
+
+
+def check_subsets(cohort: Cohort, *, sequences: Sequence[str], optional: Sequence[str]) -> None:
+    """Refuse images that cannot be scored by some subset: a mask lies on the grid of the first sequence that is left.
+
+    Raises:
+        ProblemsError: Names the images.
+    """
+    found = [p for kept in subsets(sequences, optional) for p in check_cohort(cohort, sequences=kept, heads=())]
+    if fatal := [*dict.fromkeys(problem for problem in found if problem.fatal)]:
+        raise ProblemsError(fatal)
 
 
 def subsets(sequences: Sequence[str], optional: Sequence[str]) -> Iterator[tuple[str, ...]]:

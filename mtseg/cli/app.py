@@ -114,9 +114,9 @@ def evaluate(
 
     log_to_terminal()
     options: dict[str, Any] = {"fold": fold, "weights": weights or (), "mirror": mirror, "settings": settings or ()}
+    typer.echo(run(name, cohort=cohort, out=out, **options))
     if subsets:
         typer.echo(evaluate_subsets(name, cohort=cohort, out=out / "subsets", **options))
-    typer.echo(run(name, cohort=cohort, out=out, **options))
 
 
 @app.command()

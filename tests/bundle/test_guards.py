@@ -139,6 +139,15 @@ def test_a_subject_that_cannot_be_used_does_not_stop_the_others(tiny, trained, t
     assert sorted(path.name for path in out.glob("*_mask.nii.gz")) == [f"{subject}_mask.nii.gz" for subject in done]
 
 
+def test_the_learning_curve_is_that_of_the_weights(tiny, trained, tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr("mtseg.report.write.learning_curves", lambda history: shown.append(len(history)))
+    other = tiny.train(tmp_path / "other", "epochs=1", fold=1)
+    for weights in ((), other, (trained, other)):
+        evaluate(str(trained), cohort=tiny.table, out=tmp_path / "out", fold=0, weights=weights)
+    assert shown == [4, 1]
+
+
 def test_prediction_prepares_images_as_training_did(tiny, tmp_path):
     run = tiny.train(tmp_path / "run", "epochs=1", "prepare=[]")
     assert yaml.safe_load((run / "configs" / "inference.yaml").read_text())["prepare"] == []

@@ -1,9 +1,11 @@
 """A bundle whose sequences may be missing, from training to the table of subsets."""
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from mtseg.bundle import evaluate_subsets, explain, predict
-from mtseg.errors import InputError
+from mtseg.errors import InputError, ProblemsError
 from mtseg.files import read_table
 
 OPTIONAL = ("epochs=2", "optional_sequences=[dwi, adc]", "sequence_dropout=0.3")
@@ -43,6 +45,17 @@ def test_subsets_are_compared_on_the_same_subjects(gappy, tmp_path):
     assert found["sequences"].drop_duplicates().tolist() == ["dwi+adc", "dwi", "adc"]
     dice = found[found["metric"] == "dice_mean"]
     assert dice["n"].tolist() == [5, 5, 5]
+
+
+def test_images_that_some_subset_cannot_score_are_named_before_any_is_computed(gappy, tiny, tmp_path):
+    image = nib.load(tiny.table.with_name("p1_adc.nii.gz"))
+    nib.save(
+        nib.Nifti1Image(np.asarray(image.dataobj)[:, :, ::2], image.affine @ np.diag([1, 1, 2, 1])), tmp_path / "a.nii"
+    )
+    table = tiny.with_cells("grids.tsv", {("p1", "adc"): str(tmp_path / "a.nii")})
+    with pytest.raises(ProblemsError, match=r"p1: .*: mask lies on another grid than adc"):
+        evaluate_subsets(str(gappy[0]), cohort=table, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_bundle_that_needs_all_has_no_subsets(tiny, trained, tmp_path):
