@@ -1,6 +1,6 @@
 """Words and numbers of the report: names of metrics, rounding, the result in a sentence."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -148,7 +148,7 @@ def readable(name: str) -> str:
     return name.replace("_", " ")
 
 
-def note_of_groups(groups: pd.Series | None, subjects: Sequence[str]) -> Iterator[str]:
+def note_of_groups(groups: pd.Series | None, subjects: Iterable[str]) -> Iterator[str]:
     """Warn if scored rows belong together: the statistics take each for a subject of its own.
 
     Args:
@@ -160,7 +160,7 @@ def note_of_groups(groups: pd.Series | None, subjects: Sequence[str]) -> Iterato
     """
     if groups is None:
         return
-    of = groups.reindex(subjects)
+    of = groups.reindex([*subjects])
     distinct = of.nunique() + int(of.isna().sum())
     if distinct < len(of):
         yield (
