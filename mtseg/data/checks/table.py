@@ -38,7 +38,8 @@ def _needed_columns(
     for name, role in needed:
         fatal = role == "sequence" and name not in cohort.optional
         so = "" if role == "sequence" else ", so nothing is learnt or scored for it"
-        alike = next((other for other in cohort.table if other != name and other.casefold() == name.casefold()), None)
+        others = map(str, cohort.table.columns.drop(name, errors="ignore"))
+        alike = next((other for other in others if other.casefold() == name.casefold()), None)
         empty = name not in cohort.table or cohort.table[name].isna().all()
         if empty and alike is not None:
             remedy = "Rename the column so that both are spelt alike"
