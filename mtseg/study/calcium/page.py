@@ -13,7 +13,7 @@ from mtseg.keys import Column
 from mtseg.report.figure import style
 from mtseg.report.page import Section
 from mtseg.report.tables import plain
-from mtseg.report.text import spell, spell_p
+from mtseg.report.text import say_p, spell
 from mtseg.statistics import SEED
 from mtseg.study.calcium.columns import CONDITION
 from mtseg.study.calcium.frames import PreparedFrames
@@ -188,7 +188,7 @@ def _beside(found: Sequence[Findings], change: PatternChange | None) -> Iterator
         )
     if change is not None:
         first, second = (one.condition for one in found)
-        here = f"{spell(float(change.similarity.difference))}, p = {spell_p(change.similarity.p)}"
+        here = f"{spell(float(change.similarity.difference))}, {say_p(change.similarity.p)}"
         yield f"sum in {second} less that in {first}, patterns of both", "53.3 (after less before), no test", here
 
 
