@@ -151,7 +151,8 @@ def _with_folds(table: pd.DataFrame, *, folds: int) -> pd.DataFrame:
     events = _shown(table).groupby("label")[Column.GROUP].nunique()
     rarest = [min(cell.split(";"), key=events.__getitem__) for cell in table[STIMULATED]]
     cohort = Cohort(table.assign(rarest=rarest), Path(TABLE), sequences=(FRAME,), targets=(STIMULATED,))
-    return split_cohort(cohort, folds=folds, stratify=("rarest", STIMULATED)).table.drop(columns="rarest")
+    divided = split_cohort(cohort, folds=folds, stratify=("rarest", STIMULATED), group=Column.GROUP)
+    return divided.table.drop(columns="rarest")
 
 
 def _write(table: pd.DataFrame, recording: Recording, near: np.ndarray, *, folder: Path) -> None:
