@@ -83,7 +83,7 @@ def check_new_training(out: Path) -> None:
     weights, config = out / "models" / File.WEIGHTS, out / "configs" / "train.yaml"
     if weights.is_file():
         raise InputError(f"{weights}: a trained network is there already. Choose another folder for --out")
-    begun = config.is_file() and load_config(config, root=root())["output"] == str(out)
+    begun = config.is_file() and load_config(config, root=root()).get("output") == str(out)
     files = [] if begun or (out / File.RUN).is_file() else [*out.glob("configs/*"), *map(out.joinpath, COPIED)]
     if others := [file for file in files if file.is_file()]:
         raise InputError(f"{others[0]}: a training would overwrite this. Choose another folder for --out")

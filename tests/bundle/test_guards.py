@@ -64,6 +64,10 @@ def test_a_training_overwrites_nothing(tiny, trained, tmp_path):
     (tmp_path / "LICENSE").write_text("mine")
     with pytest.raises(InputError, match="LICENSE: a training would overwrite this"):
         tiny.train(tmp_path)
+    (tmp_path / "other" / "configs").mkdir(parents=True)
+    (tmp_path / "other" / "configs" / "train.yaml").write_text("epochs: 1\n")
+    with pytest.raises(InputError, match=r"train\.yaml: a training would overwrite this"):
+        tiny.train(tmp_path / "other")
     bundle = shutil.copytree(find("glioma_t1_flair_t1gd"), tmp_path / "bundle")
     with pytest.raises(InputError, match="a training would overwrite this"):
         tiny.train(bundle)
