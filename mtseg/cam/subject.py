@@ -14,7 +14,7 @@ from mtseg.cam.methods import GRADIENT_METHODS
 from mtseg.cam.targets import MaskTarget, Scale, Target
 from mtseg.errors import InputError
 from mtseg.keys import Task
-from mtseg.networks.padding import pad_to_multiple
+from mtseg.networks.padding import pad_to_fit
 from mtseg.networks.tiles import join_tiles, tiles_of
 from mtseg.statistics import average_members
 
@@ -149,7 +149,7 @@ class SubjectExplainer(Inferer):
             return self.infer(images, member)
 
     def _whole(self, image: Tensor, network: nn.Module, target: Target) -> Mapping[str, Tensor]:
-        padded, inside = pad_to_multiple(image, network.reduction)  # type: ignore[arg-type]
+        padded, inside = pad_to_fit(image, network)
         if isinstance(target, MaskTarget):
             where = torch.zeros_like(padded[:, 0], dtype=torch.bool)
             where[:, *inside] = target.where  # type: ignore[assignment]

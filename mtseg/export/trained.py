@@ -43,8 +43,8 @@ class Trained:
     def size(self, *factors: int) -> list[int]:
         """A valid size in voxels: so many times what the strides divide, for each axis."""
         network: Any = self.network
-        smallest = getattr(network, "smallest", 1)
-        return [max(n * reduction, smallest) for n, reduction in zip(factors, network.reduction, strict=False)]
+        limits = zip(factors, network.reduction, network.smallest, strict=False)
+        return [max(n * reduction, smallest) for n, reduction, smallest in limits]
 
     def example(self) -> Tensor:
         """Two images of a valid size: a trace takes what is 1 for something that is always 1."""
@@ -90,7 +90,7 @@ def _input(trained: Trained) -> dict[str, Any]:
         "may_be_missing": list(trained.optional),
         "missing_is": "NaN in the whole channel",
         "multiple_of": list(trained.network.reduction),  # type: ignore[arg-type]
-        "smallest": trained.size(1, 1, 1),
+        "smallest": list(trained.network.smallest),  # type: ignore[arg-type]
     }
 
 

@@ -1,7 +1,7 @@
 """From one image to one mask and one answer per head, whatever the image's size."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from monai.inferers import Inferer
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mtseg.keys import Task
 from mtseg.networks.convolution import FastConvolutions
 from mtseg.networks.memory import return_memory
-from mtseg.networks.padding import pad_to_multiple
+from mtseg.networks.padding import pad_to_fit
 from mtseg.networks.precision import autocast
 from mtseg.networks.tiles import HUGE, Tiles, join_tiles, tiles_of
 from mtseg.tasks import Head, Kind
@@ -49,7 +49,7 @@ class JointInferer(Inferer):
 
         Args:
             inputs: (B, C, ...).
-            network: A network with a `reduction` attribute, the product of its strides for each axis.
+            network: A network whose `reduction` and `smallest` say what sizes it takes, see `pad_to_fit`.
             *args: Not used; MONAI's interface.
             **kwargs: Not used; MONAI's interface.
 
@@ -79,8 +79,7 @@ class JointInferer(Inferer):
 
     def _whole(self, image: Tensor, network: nn.Module) -> dict[str, Tensor]:
         """Pad to a size that the strides divide, answer, cut the padding off."""
-        reduction = cast(Sequence[int], getattr(network, "module", network).reduction)
-        padded, inside = pad_to_multiple(image, reduction)
+        padded, inside = pad_to_fit(image, getattr(network, "module", network))
         with autocast(image.device), FastConvolutions():
             logits = network(padded)
         answers = {Task.SEG.value: logits[Task.SEG][:, :, *inside].float().softmax(dim=1)}

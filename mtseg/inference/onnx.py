@@ -20,6 +20,7 @@ class OnnxNetwork(nn.Module):
     Attributes:
         facts: What the file says about itself, see the output reference.
         reduction: What the size of an image must be a multiple of, for each axis.
+        smallest: Of these multiples, for each axis.
 
     Raises:
         InputError: ONNX Runtime is not installed, or the file is no such network.
@@ -40,7 +41,9 @@ class OnnxNetwork(nn.Module):
         properties = self.session.get_modelmeta().custom_metadata_map
         try:
             self.facts: dict[str, Any] = {name: json.loads(value) for name, value in properties.items()}
-            self.reduction: list[int] = self.facts["input"]["multiple_of"]
+            takes = self.facts["input"]
+            self.reduction: list[int] = takes["multiple_of"]
+            self.smallest: list[int] = takes["smallest"]
         except (json.JSONDecodeError, KeyError) as error:
             raise InputError(f"{path}: was not written by `mtseg bundle export`, which says what it takes") from error
 

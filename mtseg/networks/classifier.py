@@ -55,7 +55,7 @@ class Classifier(nn.Module):
         self.frozen = frozen
         self.stage_decay = stage_decay
         limits = find_architecture(architecture, spatial_dims=spatial_dims)
-        self.reduction, self.smallest = [limits.reduction] * spatial_dims, limits.smallest
+        self.reduction, self.smallest = [limits.reduction] * spatial_dims, [limits.smallest] * spatial_dims
         self.stages[:frozen].requires_grad_(False)
         self.train()
         self.memory_format = channels_last(spatial_dims)
@@ -125,7 +125,7 @@ class Classifier(nn.Module):
             InputError: Names the next valid size.
         """
         check_axes(size, self.reduction)
-        reduction, smallest = self.reduction[0], self.smallest
+        reduction, smallest = self.reduction[0], self.smallest[0]
         valid = tuple(max(ceil(n / reduction) * reduction, smallest) for n in size)
         if {*valid} == {reduction}:
             valid = (2 * reduction,) * len(valid)

@@ -60,7 +60,7 @@ class JointNet(nn.Module):
         if deep_supervision > len(channels) - 2:
             raise ValueError(f"{len(channels)} levels leave at most {len(channels) - 2} for deep supervision")
         per_axis = [ensure_tuple_rep(stride, spatial_dims) for stride in strides]
-        self.reduction = [prod(along) for along in zip(*per_axis, strict=True)]
+        self.reduction = self.smallest = [prod(along) for along in zip(*per_axis, strict=True)]
         self.encoder = ResidualEncoder(
             spatial_dims=spatial_dims, in_channels=in_channels, channels=channels, strides=strides, dropout=dropout
         )

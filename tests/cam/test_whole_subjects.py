@@ -57,7 +57,7 @@ def test_the_score_is_what_a_prediction_says():
 class Bright(nn.Module):
     """Finds voxels above 1, in mask and class; looks at nothing else, so that tiles must give the whole's map."""
 
-    reduction = (1, 1, 1)
+    reduction = smallest = (1, 1, 1)
 
     def __init__(self):
         super().__init__()
@@ -98,7 +98,7 @@ def test_several_trainings_give_a_mean_and_a_spread():
 class Sides(nn.Module):
     """Calls the first half of the first axis class 1 and the other class 2, with the image as their logits."""
 
-    reduction = (1, 1, 1)
+    reduction = smallest = (1, 1, 1)
 
     def __init__(self):
         super().__init__()

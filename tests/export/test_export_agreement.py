@@ -58,7 +58,7 @@ def test_an_export_to_onnx_that_onnx_runtime_refuses(weights, tmp_path, monkeypa
 class Ties(nn.Module):
     """Two structures that tie everywhere; the head counts the voxels of the second."""
 
-    reduction = (2, 2)
+    reduction = smallest = (2, 2)
 
     def __init__(self, preferred: int, shift: float = 0.0):
         super().__init__()

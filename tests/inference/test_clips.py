@@ -17,7 +17,7 @@ HEADS = (Head("size", Kind.CLASSES, ("small", "large")), Head("age", Kind.NUMBER
 class FirstVolume(nn.Module):
     """Answers with the first channel of what it is given; notes the clips that it saw."""
 
-    reduction = (1, 1, 1)
+    reduction = smallest = (1, 1, 1)
 
     def __init__(self) -> None:
         super().__init__()

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from mtseg.inference import JointInferer
-from mtseg.networks import JointNet
+from mtseg.networks import Classifier, JointNet
 from mtseg.networks.precision import autocast
 from mtseg.networks.tiles import Tiles
 from mtseg.tasks import Head, Kind
@@ -24,7 +24,7 @@ class Stub(nn.Module):
 
     def __init__(self, reduction=(1, 1, 1)):
         super().__init__()
-        self.reduction = list(reduction)
+        self.reduction = self.smallest = list(reduction)
         self.seen: list[tuple[int, ...]] = []
 
     def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -195,3 +195,13 @@ def test_two_dimensions():
     answers = infer(network, x, tile=(8, 8), mirror=True, swapped=(0, 2, 1))
     assert answers["seg"].shape == (2, 3, 12, 10)
     assert answers["age"].shape == (2, 1)
+
+
+@pytest.mark.parametrize("size", [(20, 45), (1, 64), (70, 30)])
+def test_a_picture_smaller_than_the_network_takes_is_padded(size):
+    heads = (Head("kind", Kind.CLASSES, ("benign", "malign")),)
+    network = Classifier(architecture="alexnet", in_channels=1, heads={"kind": 2}).eval()
+    with torch.inference_mode():
+        answers = JointInferer(heads)(image(2, 1, *size), network)
+    assert answers["seg"].shape == (2, 1, *size)
+    torch.testing.assert_close(answers["kind"].sum(1), torch.ones(2))

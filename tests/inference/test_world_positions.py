@@ -30,7 +30,7 @@ RADII = {"left": 6.0, "right": 4.0}
 class Bright(nn.Module):
     """The left structure shines in the first sequence, the right one in the second."""
 
-    reduction = (4, 4, 4)
+    reduction = smallest = (4, 4, 4)
 
     def __init__(self, images: list[nib.Nifti1Image]):
         super().__init__()
