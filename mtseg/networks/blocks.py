@@ -1,10 +1,12 @@
 """Building blocks shared by the encoder and the decoder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from monai.networks.blocks import UnetResBlock
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from mtseg.networks.norm import FAST_INSTANCE_NORM
 
@@ -27,3 +29,11 @@ def residual_block(
 def channels_last(spatial_dims: int) -> torch.memory_format:
     """The memory layout in which convolutions of 2 or 3 dimensions are fastest."""
     return torch.channels_last if spatial_dims == 2 else torch.channels_last_3d
+
+
+def caller(module: nn.Module, *, recompute: bool) -> Callable[..., Tensor]:
+    """What calls a module: itself, or gradient checkpointing (Chen 2016), which keeps nothing but what goes in.
+
+    The backward pass then computes the module once more. Only training gains by it: maps (`mtseg.cam`) look inside.
+    """
+    return partial(checkpoint, module, use_reentrant=False) if recompute and module.training else module

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from monai.networks.blocks import UnetUpBlock
 from torch import Tensor, nn
 
+from mtseg.networks.blocks import caller
 from mtseg.networks.norm import FAST_INSTANCE_NORM
 
 
@@ -16,12 +17,20 @@ class Decoder(nn.Module):
         channels: Features of the encoder's levels, finest first.
         strides: Strides of the encoder's levels; the first one, which has no finer level to return to, is unused.
         dropout: Probability inside the blocks.
+        recompute: Gradient checkpointing, see `caller`.
     """
 
     def __init__(
-        self, *, spatial_dims: int, channels: Sequence[int], strides: Sequence[Sequence[int] | int], dropout: float
+        self,
+        *,
+        spatial_dims: int,
+        channels: Sequence[int],
+        strides: Sequence[Sequence[int] | int],
+        dropout: float,
+        recompute: bool,
     ):
         super().__init__()
+        self.recompute = recompute
         self.levels = nn.ModuleList(
             UnetUpBlock(
                 spatial_dims,
@@ -41,6 +50,6 @@ class Decoder(nn.Module):
         *skips, x = features
         decoded: list[Tensor] = []
         for level, skip in zip(self.levels, reversed(skips), strict=True):
-            x = level(x, skip)
+            x = caller(level, recompute=self.recompute)(x, skip)
             decoded.insert(0, x)
         return decoded

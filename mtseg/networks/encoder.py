@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from mtseg.networks.blocks import residual_block
+from mtseg.networks.blocks import caller, residual_block
 from mtseg.networks.sequences import SequenceGate
 
 
@@ -17,6 +17,7 @@ class ResidualEncoder(nn.Module):
         channels: Features of each level, finest first.
         strides: Stride of each level, one number or one per axis (anisotropic voxels).
         dropout: Probability inside the blocks.
+        recompute: Gradient checkpointing, see `caller`.
     """
 
     def __init__(
@@ -27,8 +28,10 @@ class ResidualEncoder(nn.Module):
         channels: Sequence[int],
         strides: Sequence[Sequence[int] | int],
         dropout: float,
+        recompute: bool,
     ):
         super().__init__()
+        self.recompute = recompute
         self.gate = SequenceGate(in_channels, channels[0]) if in_channels > 1 else None
         self.levels = nn.ModuleList(
             residual_block(spatial_dims, before, after, stride=stride, dropout=dropout)
@@ -37,7 +40,7 @@ class ResidualEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(B, C, D, H, W), a missing sequence NaN -> features of every level, finest first, bottleneck last."""
-        first, *further = self.levels
+        first, *further = (caller(level, recompute=self.recompute) for level in self.levels)
         if self.gate is None:
             features = [first(x)]
         else:

@@ -33,6 +33,7 @@ class JointNet(nn.Module):
         deep_supervision: How many coarser decoder levels also predict the mask, in training mode only.
         dropout: Probability inside the convolution blocks.
         head_dropout: Probability before each head's linear layer.
+        gradient_checkpointing: Train with less memory and more time: the backward pass computes each level once more.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class JointNet(nn.Module):
         deep_supervision: int = 0,
         dropout: float = 0.0,
         head_dropout: float = 0.2,
+        gradient_checkpointing: bool = False,
     ):
         super().__init__()
         strides = strides or [1] + [2] * (len(channels) - 1)
@@ -61,12 +63,12 @@ class JointNet(nn.Module):
             raise ValueError(f"{len(channels)} levels leave at most {len(channels) - 2} for deep supervision")
         per_axis = [ensure_tuple_rep(stride, spatial_dims) for stride in strides]
         self.reduction = self.smallest = [prod(along) for along in zip(*per_axis, strict=True)]
-        self.encoder = ResidualEncoder(
-            spatial_dims=spatial_dims, in_channels=in_channels, channels=channels, strides=strides, dropout=dropout
-        )
+        levels: dict[str, Any] = {"spatial_dims": spatial_dims, "channels": channels, "strides": strides}
+        levels |= {"dropout": dropout, "recompute": gradient_checkpointing}
+        self.encoder = ResidualEncoder(in_channels=in_channels, **levels)
         self.decoder = None
         if mask_classes > 1:
-            self.decoder = Decoder(spatial_dims=spatial_dims, channels=channels, strides=strides, dropout=dropout)
+            self.decoder = Decoder(**levels)
             self.mask_layers = nn.ModuleList(
                 UnetOutBlock(spatial_dims, channels[level], mask_classes) for level in range(1 + deep_supervision)
             )

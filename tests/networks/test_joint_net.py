@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from mtseg.cam import Explainer, HeadTarget
 from mtseg.networks import JointNet
 from mtseg.networks.heads import BottleneckPool, Pooling, RunningStandardise
 
@@ -199,3 +200,30 @@ def test_two_voxels_along_the_first_axis_do_not_spoil_the_gradients(size):
 
     exact, fast = gradients(bfloat16=False), gradients(bfloat16=True)
     assert (fast - exact).norm() < 0.05 * exact.norm()
+
+
+def kept_and_gradients(**options) -> tuple[int, dict[str, torch.Tensor]]:
+    """Bytes that wait for the backward pass, and the gradient of each parameter."""
+    network, sizes = net(heads={"sex": 2}, channels=(4, 8, 8), dropout=0.2, **options), []
+    torch.manual_seed(3)  # of dropout
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: (sizes.append(x.nbytes), x)[1], lambda x: x):
+        answers = network(image(1, 1, 16, 16, 16))
+    kept = sum(sizes)
+    sum(answer.square().mean() for answer in answers.values()).backward()
+    return kept, {name: parameter.grad for name, parameter in network.named_parameters()}
+
+
+def test_gradient_checkpointing_keeps_less_and_learns_the_same():
+    (much, expected), (little, found) = kept_and_gradients(), kept_and_gradients(gradient_checkpointing=True)
+    assert little < much / 3
+    torch.testing.assert_close(found, expected)
+
+
+def test_gradient_checkpointing_does_not_disturb_maps():
+    x, target = image(1, 1, 16, 16, 16), HeadTarget("sex", 1)
+    maps = []
+    for checkpointing in (False, True):
+        network = net(heads={"sex": 2}, gradient_checkpointing=checkpointing)
+        with Explainer(network) as explainer:
+            maps.append(explainer(x, target).maps)
+    torch.testing.assert_close(maps[1], maps[0])
