@@ -1,6 +1,6 @@
 """How well a network does with fewer sequences."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -13,7 +13,7 @@ from mtseg.bundle.locate import find, root
 from mtseg.bundle.run import Path_, evaluate
 from mtseg.data import Cohort, check_cohort, read_cohort, write_cohort
 from mtseg.errors import InputError, ProblemsError
-from mtseg.files import read_table, write_table
+from mtseg.files import alone_in, read_table, write_table
 from mtseg.keys import File
 
 
@@ -31,38 +31,48 @@ def evaluate_subsets(name: str, *, cohort: Path_, out: Path_, fold: int | None =
         `subsets.tsv`: the summaries of all, the full set first.
 
     Raises:
-        InputError: The bundle needs all of its sequences, nobody has all of them, or a mask fits one of them only.
+        InputError: The bundle needs all of its sequences, nobody has all of them, a mask fits one of them only, or
+            another process is working in the folder.
     """
     config = load_config(find(name) / "configs" / "inference.yaml", root=root())
-    sequences, optional = config["sequences"], config.get("optional_sequences", [])
+    sequences, optional = config["sequences"], config["optional_sequences"]
     if not optional or len(sequences) == 1:
         raise InputError(f"{name}: needs {', '.join(sequences)}, so there are no subsets (optional_sequences is empty)")
-    everyone = read_cohort(cohort, sequences=sequences, optional=optional)
-    subjects = everyone if fold is None else everyone.fold(fold)[1]
-    complete = subjects.table.dropna(subset=sequences)
-    if complete.empty:
+    complete = complete_subjects(cohort, config, fold=fold)
+    if complete.table.empty:
         raise InputError(f"{cohort}: nobody has all of {', '.join(sequences)}, so subsets cannot be compared")
-    check_subsets(replace(everyone, table=complete), sequences=sequences, optional=optional)
-    summaries = []
-    for kept in subsets(sequences, optional):
-        folder = Path(out) / "+".join(kept)
-        table = complete.assign(**{sequence: None for sequence in sequences if sequence not in kept})
-        write_cohort(table, folder / "cohort.tsv")
-        evaluate(name, cohort=folder / "cohort.tsv", out=folder, **options)
-        summary = read_table(folder / File.SUMMARY)
-        summary.insert(0, "sequences", "+".join(kept))
-        summaries.append(summary)
-    write_table(pd.concat(summaries), Path(out) / File.SUBSETS)
-    return Path(out) / File.SUBSETS
+    check_subsets(complete, config)
+    found, summaries = Path(out) / File.SUBSETS, []
+    with alone_in(out):
+        found.unlink(missing_ok=True)  # what an earlier call found would pass for this one's
+        for kept in subsets(sequences, optional):
+            folder = Path(out) / "+".join(kept)
+            table = complete.table.assign(**{sequence: None for sequence in sequences if sequence not in kept})
+            write_cohort(table, folder / "cohort.tsv")
+            evaluate(name, cohort=folder / "cohort.tsv", out=folder, **options)
+            summary = read_table(folder / File.SUMMARY)
+            summary.insert(0, "sequences", "+".join(kept))
+            summaries.append(summary)
+        write_table(pd.concat(summaries), found)
+    return found
 
 
-def check_subsets(cohort: Cohort, *, sequences: Sequence[str], optional: Sequence[str]) -> None:
+def complete_subjects(cohort: Path_, config: Mapping[str, Any], *, fold: int | None = None) -> Cohort:
+    """Read those of a table, or of one of its folds, who have all sequences of a bundle's configuration."""
+    options = {key: config.get(key) for key in ("clip", "largest_voxel_mm", "plane")}
+    everyone = read_cohort(cohort, sequences=config["sequences"], optional=config["optional_sequences"], **options)
+    subjects = everyone if fold is None else everyone.fold(fold)[1]
+    return replace(subjects, table=subjects.table.dropna(subset=config["sequences"]))
+
+
+def check_subsets(complete: Cohort, config: Mapping[str, Any]) -> None:
     """Refuse images that cannot be scored by some subset: a mask lies on the grid of the first sequence that is left.
 
     Raises:
         ProblemsError: Names the images.
     """
-    found = [p for kept in subsets(sequences, optional) for p in check_cohort(cohort, sequences=kept, heads=())]
+    every = subsets(config["sequences"], config["optional_sequences"])
+    found = [problem for kept in every for problem in check_cohort(complete, sequences=kept, heads=())]
     if fatal := [*dict.fromkeys(problem for problem in found if problem.fatal)]:
         raise ProblemsError(fatal)
 

@@ -24,6 +24,7 @@ from mtseg.experiment.variants import (
     repeated_folders,
     tasks_of_variants,
     why_no_subsets,
+    wrong_in_subsets,
 )
 from mtseg.keys import Column, Task
 from mtseg.statistics.measures import measured
@@ -245,11 +246,13 @@ def _wrong_variants(
             remedy = "Give all options the same structures, or make them variants"
             yield Problem("", f"variants: {variant.name}", "choose: the options have different structures", remedy)
         scored = given.get("folds", known)
-        if variant.name in given.get("subsets", []) and (
-            why := why_no_subsets(variant, bundle, cohort.table, folds=scored)
-        ):
+        if variant.name not in given.get("subsets", []):
+            continue
+        if why := why_no_subsets(variant, bundle, cohort.table, folds=scored):
             remedy = "Name those that a subject may lack in optional_sequences, or leave it out of subsets"
             yield Problem("", "subsets", f"'{variant.name}' {why}", remedy)
+        else:
+            yield from wrong_in_subsets(variant, bundle, cohort, folds=scored)
     metrics = list(dict.fromkeys(metric for _, metric in measured(structures=Structures(structures), heads=heads)))
     yield from _not_among("primary", given.get("primary", []), metrics, "metric that variants are compared by")
     columns, ours = given.get("simple_scores", []), (VARIANT, SEED, SEEDS, IMAGES)

@@ -14,9 +14,10 @@ import yaml
 
 from mtseg.bundle.changes import change_training
 from mtseg.bundle.config import parse_settings
+from mtseg.bundle.subsets import check_subsets, complete_subjects
 from mtseg.data import Cohort
 from mtseg.engine import check_settings
-from mtseg.errors import InputError
+from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.keys import Column
 from mtseg.statistics.measures import measured
 from mtseg.tasks import Head, Structures, heads_from
@@ -167,6 +168,18 @@ def why_no_subsets(variant: Variant, bundle: dict[str, Any], table: pd.DataFrame
     complete = table.reindex(columns=[*inputs[0][0], Column.FOLD]).dropna()[Column.FOLD]
     lacking = [str(fold) for fold in folds if not complete.eq(fold).any()]
     return f"would compare subsets on nobody in fold {', '.join(lacking)}: no subject has all sequences" * bool(lacking)
+
+
+def wrong_in_subsets(
+    variant: Variant, bundle: dict[str, Any], cohort: Cohort, *, folds: Sequence[int]
+) -> Iterator[Problem]:
+    """Images of these folds that some subset of the sequences could not be scored on: else told after a training."""
+    config = variant.configurations(bundle)[0]
+    for fold in folds:
+        try:
+            check_subsets(complete_subjects(cohort.path, config, fold=fold), config)
+        except ProblemsError as error:
+            yield from error.problems
 
 
 def _are_options(options: Any) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import ceil, prod
 from typing import Any
 
+import torch
 from monai.networks.blocks import UnetOutBlock
 from monai.utils import ensure_tuple_rep
 from torch import Tensor, nn
@@ -76,7 +77,10 @@ class JointNet(nn.Module):
             pooling=Pooling(pooling), in_channels=channels[-1], mask_classes=mask_classes, reduction=self.reduction
         )
         self.heads = make_heads(heads, in_channels=self.pool.out_channels, dropout=head_dropout)
-        self.memory_format = channels_last(spatial_dims)
+        # In 2D the backward pass of a 1x1 convolution with stride 2 of fewer than eight channels, last and in float32,
+        # writes outside its memory in torch 2.12 on some processors, and kills the process.
+        few = spatial_dims == 2 and min(channels) < 8
+        self.memory_format = torch.contiguous_format if few else channels_last(spatial_dims)
         self.to(memory_format=self.memory_format)  # type: ignore[call-overload]  # missing in torch's stubs
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:

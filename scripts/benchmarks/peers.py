@@ -11,6 +11,7 @@ from benchmarks.timing import DEFAULT_NETWORK
 from mtseg.networks import JointNet
 
 OURS = "mtseg"
+CHECKPOINTING = "mtseg with gradient checkpointing"
 FEATURES = (16, 32, 64, 128)
 STRIDES = (1, 2, 2, 2)
 CLASSES = DEFAULT_NETWORK["mask_classes"]
@@ -28,10 +29,12 @@ _NNUNET = {
     "nonlin": nn.LeakyReLU,
     "nonlin_kwargs": {"inplace": True},
 }
+_joint = partial(JointNet, **DEFAULT_NETWORK, channels=FEATURES)
 _residual = partial(ResidualEncoderUNet, **_NNUNET, n_conv_per_stage_decoder=1)
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
-    OURS: partial(JointNet, **DEFAULT_NETWORK, channels=FEATURES),
+    OURS: _joint,
+    CHECKPOINTING: partial(_joint, gradient_checkpointing=True),
     "nnU-Net, PlainConvUNet": partial(PlainConvUNet, **_NNUNET, n_conv_per_stage=2, n_conv_per_stage_decoder=2),
     "nnU-Net, ResidualEncoderUNet, 1 block a level": partial(_residual, n_blocks_per_stage=1),
     "nnU-Net, ResidualEncoderUNet, its 1-3-4-6 blocks": partial(_residual, n_blocks_per_stage=[1, 3, 4, 6]),

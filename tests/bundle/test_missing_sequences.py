@@ -6,7 +6,7 @@ import pytest
 
 from mtseg.bundle import evaluate_subsets, explain, predict
 from mtseg.errors import InputError, ProblemsError
-from mtseg.files import read_table
+from mtseg.files import alone_in, read_table
 
 OPTIONAL = ("epochs=2", "optional_sequences=[dwi, adc]", "sequence_dropout=0.3")
 
@@ -45,6 +45,17 @@ def test_subsets_are_compared_on_the_same_subjects(gappy, tmp_path):
     assert found["sequences"].drop_duplicates().tolist() == ["dwi+adc", "dwi", "adc"]
     dice = found[found["metric"] == "dice_mean"]
     assert dice["n"].tolist() == [5, 5, 5]
+
+
+def test_subsets_are_evaluated_by_one_process_and_leave_no_older_table(gappy, tmp_path, monkeypatch):
+    run, table = gappy
+    with alone_in(tmp_path / "out"), pytest.raises(InputError, match="another process is working in this folder"):
+        evaluate_subsets(str(run), cohort=table, out=tmp_path / "out")
+    (tmp_path / "out" / "subsets.tsv").write_text("older")
+    monkeypatch.setattr("mtseg.bundle.subsets.evaluate", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        evaluate_subsets(str(run), cohort=table, out=tmp_path / "out")
+    assert not (tmp_path / "out" / "subsets.tsv").exists()
 
 
 def test_images_that_some_subset_cannot_score_are_named_before_any_is_computed(gappy, tiny, tmp_path):

@@ -2,14 +2,16 @@
 
 import shutil
 
+import nibabel as nib
 import pytest
 import yaml
 
 from mtseg.bundle import find
 from mtseg.bundle.config import load_config
 from mtseg.bundle.locate import root
-from mtseg.errors import InputError
+from mtseg.errors import InputError, ProblemsError
 from mtseg.experiment.spec import read_spec
+from mtseg.files import read_table
 
 
 @pytest.fixture
@@ -64,6 +66,18 @@ def test_subsets_of_a_fold_in_which_nobody_has_all_sequences(spec_of, tiny):
     with pytest.raises(InputError, match="subsets: 'joint' would compare subsets on nobody in fold 0"):
         read_spec(spec_of(**asked))
     assert read_spec(spec_of(**asked, folds=[1])).subsets == ("joint",)
+
+
+def test_subsets_on_another_grid_are_refused_before_anything_trains(spec_of, tiny, tmp_path):
+    """Without the DWI the mask should lie on the ADC's grid: it was told after the first training."""
+    adc = nib.load(tiny.table.parent / read_table(tiny.table).set_index("participant_id").loc["p0", "adc"])
+    nib.save(adc.slicer[:, :, :-1], tmp_path / "short.nii.gz")
+    table = str(tiny.with_cells("short_adc.tsv", {("p0", "adc"): str(tmp_path / "short.nii.gz")}))
+    asked = {"cohort": table, "subsets": ["joint"], "settings": {"optional_sequences": ["dwi", "adc"]}}
+    with pytest.raises(ProblemsError, match=r"p0: .*mask.*grid"):
+        read_spec(spec_of(**asked))
+    fold = int(read_table(tiny.table).set_index("participant_id").loc["p0", "fold"])
+    assert read_spec(spec_of(**asked, folds=[1 - fold])).subsets == ("joint",)  # p0 is not scored
 
 
 def test_tasks_are_those_of_all_variants(spec_of):
