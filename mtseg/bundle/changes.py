@@ -71,7 +71,7 @@ def change_metadata(metadata: Mapping[str, Any], config: Mapping[str, Any]) -> d
         "inputs": {Key.IMAGE.value: _channels(image, [spelt.get(name, name) for name in input_channels(config)])},
         "outputs": {Key.PRED.value: _channels(outputs[Key.PRED], ["background", *config["structures"]])}
         | {
-            head.name: _channels(outputs.get(head.name, _head(head)), head.classes or [head.name])
+            head.name: _channels(_head(head, outputs.get(head.name, {})), head.classes or [head.name])
             for head in heads_from(config["heads"])
         },
     }
@@ -82,10 +82,13 @@ def _channels(about: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     return {**about, "num_channels": len(names), "channel_def": {str(k): name for k, name in enumerate(names)}}
 
 
-def _head(head: Head) -> dict[str, Any]:
+def _head(head: Head, before: Mapping[str, Any]) -> Mapping[str, Any]:
     number = head.kind is Kind.NUMBER
+    what = "regression" if number else "classification"
+    if before.get("type") == what:
+        return before
     return {
-        "type": "regression" if number else "classification",
+        "type": what,
         "format": "number" if number else "probabilities",
         "spatial_shape": [],
         "dtype": "float32",

@@ -34,14 +34,7 @@ def evaluate_subsets(name: str, *, cohort: Path_, out: Path_, fold: int | None =
         InputError: The bundle needs all of its sequences, nobody has all of them, a mask fits one of them only, or
             another process is working in the folder.
     """
-    config = load_config(find(name) / "configs" / "inference.yaml", root=root())
-    sequences, optional = config["sequences"], config["optional_sequences"]
-    if not optional or len(sequences) == 1:
-        raise InputError(f"{name}: needs {', '.join(sequences)}, so there are no subsets (optional_sequences is empty)")
-    complete = complete_subjects(cohort, config, fold=fold)
-    if complete.table.empty:
-        raise InputError(f"{cohort}: nobody has all of {', '.join(sequences)}, so subsets cannot be compared")
-    check_subsets(complete, config)
+    sequences, optional, complete = read_subsets(name, cohort=cohort, fold=fold)
     found, summaries = Path(out) / File.SUBSETS, []
     with alone_in(out):
         found.unlink(missing_ok=True)  # what an earlier call found would pass for this one's
@@ -55,6 +48,26 @@ def evaluate_subsets(name: str, *, cohort: Path_, out: Path_, fold: int | None =
             summaries.append(summary)
         write_table(pd.concat(summaries), found)
     return found
+
+
+def read_subsets(name: str, *, cohort: Path_, fold: int | None) -> tuple[Sequence[str], Sequence[str], Cohort]:
+    """Find out whether `evaluate_subsets` can do it, whose arguments these are.
+
+    Returns:
+        The bundle's sequences, those that may be missing, and the subjects who have all.
+
+    Raises:
+        InputError: See `evaluate_subsets`.
+    """
+    config = load_config(find(name) / "configs" / "inference.yaml", root=root())
+    sequences, optional = config["sequences"], config["optional_sequences"]
+    if not optional or len(sequences) == 1:
+        raise InputError(f"{name}: needs {', '.join(sequences)}, so there are no subsets (optional_sequences is empty)")
+    complete = complete_subjects(cohort, config, fold=fold)
+    if complete.table.empty:
+        raise InputError(f"{cohort}: nobody has all of {', '.join(sequences)}, so subsets cannot be compared")
+    check_subsets(complete, config)
+    return sequences, optional, complete
 
 
 def complete_subjects(cohort: Path_, config: Mapping[str, Any], *, fold: int | None = None) -> Cohort:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import nibabel as nib
@@ -46,16 +46,17 @@ def write_group(
     images = {subject: _known(path, slices[subject]) for subject, path in paths.items() if path.is_file()}
     table = subject_regions(images, regions)
     write_table(table, folder / File.REGIONS)
-    class_of = _classes(cohort, next((one for one in heads if one.name == head), None))
+    asked = next((one for one in heads if one.name == head), None)
+    class_of = _classes(cohort, asked)
     shown = [subject for subject in images if subject in class_of]
     labels = [class_of[subject] for subject in shown]
     if shown and cohort.plane is None:
+        names = _file_names([*(asked.classes if asked else ()), EVERYBODY])
         for label, found in mean_maps([images[s] for s in shown], labels, onto=regions.image).items():
-            name = re.sub(r"[^\w.-]+", "_", label)
             for what, image in vars(found).items():
-                with replacing(folder / f"group_{name}_{what}.nii.gz") as temporary:
+                with replacing(folder / f"group_{names[label]}_{what}.nii.gz") as temporary:
                     nib.save(image, temporary)
-            write_table(peak_table(found.mean, atlas=regions), folder / f"group_{name}_peaks.tsv")
+            write_table(peak_table(found.mean, atlas=regions), folder / f"group_{names[label]}_peaks.tsv")
     first, *others = sorted({*labels}) or [EVERYBODY]
     if len(others) == 1 and min(labels.count(name) for name in (first, *others)) > 1:
         known = table[table[Column.SUBJECT].isin(shown)]
@@ -64,7 +65,7 @@ def write_group(
 
 
 def check_atlas(atlas: str | os.PathLike, *, cohort: Cohort, sequences: Sequence[str]) -> None:
-    """Read the atlas, and look whether every subject lies in its space.
+    """Read the atlas, and look whether every subject, or the slice that is explained, lies in its space.
 
     Raises:
         InputError: The atlas cannot be read.
@@ -74,12 +75,24 @@ def check_atlas(atlas: str | os.PathLike, *, cohort: Cohort, sequences: Sequence
     for record in cohort.records(sequences=sequences):
         path = next(path for path in record[Key.IMAGE] if path is not None)
         try:
-            regions.on_grid(canonical(first_volume(read_image(path))))
+            image, only = first_volume(read_image(path)), Slice.of(record)
+            regions.on_grid(canonical(image if only is None else image.slicer[only.within(image.affine)]))
         except InputError as error:
-            what, _, remedy = str(error).removeprefix(f"{path}: ").rpartition(". ")
+            what, _, remedy = str(error).removeprefix(f"{path}: ").removeprefix("image: ").rpartition(". ")
             problems.append(Problem(record[Key.SUBJECT], path, what, remedy))
     if problems:
         raise ProblemsError(problems)
+
+
+def _file_names(labels: Iterable[str]) -> dict[str, str]:
+    """Spell classes as parts of file names, no two alike: "<50" is _50, and ">50" then _50_2."""
+    names: dict[str, str] = {}
+    for label in dict.fromkeys(labels):
+        plain = name = re.sub(r"[^\w.-]+", "_", label)
+        while name in names.values():
+            name = f"{plain}_{1 + len(names)}"
+        names[label] = name
+    return names
 
 
 def _known(path: Path, only: Slice | None) -> nib.Nifti1Image:
@@ -95,9 +108,8 @@ def _classes(cohort: Cohort, head: Head | None) -> dict[str, str]:
     subjects = cohort.table[Column.SUBJECT]
     if head is None or head.kind is not Kind.CLASSES or head.name not in cohort.table:
         return dict.fromkeys(subjects, EVERYBODY)
-    cells = cohort.table[head.name]
+    cells = cohort.table[head.name].dropna()
     return {
         subject: head.classes[head.class_indices(cell)[0]]
-        for subject, cell in zip(subjects, cells.where(cells.notna(), None), strict=True)
-        if cell is not None
+        for subject, cell in zip(subjects.loc[cells.index], cells, strict=True)
     }

@@ -110,9 +110,11 @@ def evaluate(
 ) -> None:
     """Predict, compare with masks and targets, and write tables with intervals and an HTML report."""
     from mtseg.bundle import evaluate as run
-    from mtseg.bundle import evaluate_subsets
+    from mtseg.bundle import evaluate_subsets, read_subsets
 
     log_to_terminal()
+    if subsets:
+        read_subsets(name, cohort=cohort, fold=fold)  # refuses what the evaluation, which takes longer, would not
     options: dict[str, Any] = {"fold": fold, "weights": weights or (), "mirror": mirror, "settings": settings or ()}
     typer.echo(run(name, cohort=cohort, out=out, **options))
     if subsets:

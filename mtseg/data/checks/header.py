@@ -80,6 +80,8 @@ def _dimensions(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
     if len(shape) > 3 and len(shape) > expected and set(shape[expected:]) == {1}:
         remedy = "Drop it, e.g. nibabel.save(nibabel.squeeze_image(nibabel.load(file)), file)"
         yield scan.problem(f"has a needless last dimension of size 1 ({size})", remedy)
+    elif 0 in shape:
+        yield scan.problem(f"has no voxels ({size})", "Convert the original again")
     elif len(shape) != expected:
         several = "Give one 3D volume, e.g. one of those that nibabel.four_to_three makes"
         remedy = several if expected == 3 and len(shape) > 3 else f"Give the {expected}D image"

@@ -23,7 +23,7 @@ def check_sequence(scan: Scan, voxels: np.ndarray) -> tuple[list[Problem], str]:
         The problems, and a hash of shape and voxels that tells whether two images are the same.
     """
     problems = _not_finite(scan, voxels)
-    if not problems and voxels.min() == voxels.max():
+    if voxels.size and not problems and voxels.min() == voxels.max():
         remedy = "Export it again, or write n/a if there is no image"
         problems.append(scan.problem(f"is {voxels.flat[0]:g} everywhere", remedy))
     # NIfTI is stored first axis fastest: transposed, it is hashed without a copy.
@@ -39,7 +39,7 @@ def check_mask(scan: Scan, voxels: np.ndarray) -> tuple[list[Problem], set[int]]
         The problems, and the values if all are whole numbers, else an empty set.
     """
     problems = _not_finite(scan, voxels)
-    if problems:
+    if problems or not voxels.size:  # that there are none is told by the header
         return problems, set()
     exact = np.unique(voxels)
     values = np.unique(np.rint(exact))
@@ -47,7 +47,7 @@ def check_mask(scan: Scan, voxels: np.ndarray) -> tuple[list[Problem], set[int]]
     broken = exact[np.abs(exact - np.rint(exact)) > MASK_ROUNDING]
     if broken.size:
         remedy = "Round or threshold it; resample masks with nearest neighbour only"
-        return [scan.problem(f"holds {broken[0]:.3g}, which is no whole number", remedy)], set()
+        return [scan.problem(f"holds {broken[0]:.7g}, which is no whole number", remedy)], set()
     if values[0] < 0:
         remedy = "Give every structure a value from 1 and the background 0"
         return [scan.problem(f"holds the negative value {values[0]:.0f}", remedy)], set()
