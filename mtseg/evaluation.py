@@ -23,6 +23,7 @@ from mtseg.tasks import Head, Kind, Structures
 
 logger = logging.getLogger("mtseg")
 
+_SCORES = (File.CASES, File.SUMMARY, File.SIMPLE_SCORES, File.SELECTIVE, File.REPORT)
 
 _OF_STRUCTURES = ("dice", "hd95_mm", "asd_mm", "volume_mm3", "true_volume_mm3", "volume_error_mm3")
 
@@ -77,6 +78,12 @@ def ambiguous_scores(
             yield Problem("", "simple_scores", f"'{name}' is also what a column of cases.tsv is called", remedy)
         if count > 1:
             yield Problem("", "simple_scores", f"'{name}' stands there {count} times", "Name it once")
+
+
+def remove_scores(folder: str | os.PathLike) -> None:
+    """Remove what an earlier evaluation left in a folder: its scores would pass for those of the next predictions."""
+    for name in _SCORES:
+        (Path(folder) / name).unlink(missing_ok=True)
 
 
 def write_evaluation(

@@ -12,6 +12,9 @@ import pandas as pd
 from mtseg.errors import InputError
 from mtseg.keys import Column
 
+WRITING = ".writing-"
+"""Begins the name of the hidden folders of `replacing`; one stays behind where a process was killed."""
+
 
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
@@ -28,7 +31,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder:
+    with TemporaryDirectory(prefix=WRITING, dir=path.parent) as folder:
         temporary = Path(folder) / path.name
         yield temporary
         temporary.replace(path)
@@ -51,6 +54,17 @@ def alone_in(folder: str | os.PathLike) -> Iterator[None]:
         yield
     finally:
         os.close(opened)
+
+
+def check_folder(folder: str | os.PathLike) -> None:
+    """Check, before anything is computed, that a path is a folder or can become one; nothing is made.
+
+    Raises:
+        InputError: It, or what should hold it, is a file.
+    """
+    folder = Path(folder).absolute()
+    if file := next((path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()), None):
+        raise InputError(f"{file}: is no folder. Choose another one (--out)")
 
 
 def _lock(opened: int, folder: str | os.PathLike) -> None:

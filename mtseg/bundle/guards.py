@@ -15,6 +15,7 @@ from mtseg.bundle.config import load_config
 from mtseg.bundle.locate import root
 from mtseg.data import read_cohort
 from mtseg.errors import InputError
+from mtseg.files import alone_in
 from mtseg.keys import File
 
 MAY_DIFFER = ("cohort", "output", "resume")
@@ -43,29 +44,33 @@ COPIED = ("LICENSE", "docs/README.md")
 
 @contextmanager
 def refusable(out: Path) -> Iterator[None]:
-    """Leave the folder as it was when the input is refused before computing starts, where `run.json` is written.
+    """Have a folder alone, and leave it as it was when the input is refused before computing starts.
+
+    Computing starts where `run.json` is written.
 
     Raises:
-        InputError: Nothing can be written there.
+        InputError: Nothing can be written there, or another process is working there.
     """
-    new, before = not out.exists(), _about(out)
+    new = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
         if not os.access(out, os.W_OK):
             raise PermissionError(EACCES, os.strerror(EACCES))
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({error.strerror}). Choose another folder for --out") from None
-    try:
-        yield
-    except InputError:
-        if new and not (out / File.RUN).exists():
-            shutil.rmtree(out, ignore_errors=True)
-        elif (now := _about(out)).get(out / File.RUN) == before.get(out / File.RUN):
-            for path in now.keys() - before.keys():
-                path.unlink()
-            for path, content in before.items():
-                path.write_bytes(content)
-        raise
+    with alone_in(out):
+        before = _about(out)
+        try:
+            yield
+        except InputError:
+            if new and not (out / File.RUN).exists():
+                shutil.rmtree(out, ignore_errors=True)
+            elif (now := _about(out)).get(out / File.RUN) == before.get(out / File.RUN):
+                for path in now.keys() - before.keys():
+                    path.unlink()
+                for path, content in before.items() - now.items():
+                    path.write_bytes(content)
+            raise
 
 
 def _about(out: Path) -> dict[Path, bytes]:

@@ -38,6 +38,9 @@ logger = logging.getLogger("mtseg")
 
 EVALUATION = ("inference.yaml", "evaluate.yaml")
 
+CLEAR = {"_target_": "mtseg.evaluation.remove_scores", "folder": "@output"}
+"""First step of an evaluation; here and not in the recipe, of which a training's own folder may hold an older copy."""
+
 MODEL = (
     "sequences",
     "optional_sequences",
@@ -86,15 +89,15 @@ def train(
 
     Raises:
         InputError: The folder holds another training or files that would be overwritten, or `resume` is set and it
-            holds no training like this one.
+            holds no training like this one; or another process is working in it.
     """
     folder, out = find(name), Path(out).absolute()
     config = training_config(name, cohort=cohort, out=out, fold=fold, seed=seed, settings=settings) | {"resume": resume}
-    if find_checkpoint(out / "models", resume=resume):
-        check_unchanged(config, out)
-    else:
-        check_new_training(out)
     with refusable(out):
+        if find_checkpoint(out / "models", resume=resume):
+            check_unchanged(config, out)
+        else:
+            check_new_training(out)
         copy_bundle(folder, out, train=config)
         with _log_file(out / File.LOG):
             _run(out / "configs" / "train.yaml", kind="train")
@@ -183,7 +186,8 @@ def evaluate(
         settings: "NAME=VALUE" changes of the bundle's top-level settings.
 
     Returns:
-        The HTML report.
+        The HTML report. Tables and report of an earlier evaluation are removed before the first new prediction is
+        written.
     """
     folder = find(name)
     paths = find_weights(folder, weights)
@@ -195,7 +199,8 @@ def evaluate(
     check_output(out, folder)
     check_mirror(folder, mirror, weights=paths)
     with refusable(out):
-        infer(folder, EVALUATION[-1], add_uncertainty(config | changes), out=out, weights=paths)
+        config = add_uncertainty(config | changes)
+        infer(folder, EVALUATION[-1], config | {"run": [CLEAR, *config["run"]]}, out=out, weights=paths)
     return out / File.REPORT
 
 

@@ -19,7 +19,9 @@ Measures = Annotated[
 ]
 Scans = Annotated[
     list[Path],
-    typer.Argument(help="T1 images, BIDS folders, folders of a DICOM series, or tables with a column t1."),
+    typer.Argument(
+        help="T1 images, BIDS folders, folders of a DICOM series or of NIfTI files, or tables with a column t1."
+    ),
 ]
 Profile = Annotated[Path | None, typer.Option(help="Threshold for your scanner, from `mtseg volumes calibrate`.")]
 Network = Annotated[
@@ -48,8 +50,10 @@ def compare(
     ] = False,
 ) -> None:
     """Compare groups: ANCOVA, pairs, correlations with age and severity, by sex; tables, pictures and a page."""
+    from mtseg.files import check_folder
     from mtseg.volumetry.compare import compare_volumes
 
+    check_folder(out)
     page = compare_volumes(
         table,
         out=out,
@@ -81,9 +85,11 @@ def reliability(
     ] = None,
 ) -> None:
     """Test-retest: ICC, percentage error, limits of agreement, minimal detectable change; tables, picture, page."""
+    from mtseg.files import check_folder
     from mtseg.volumetry.reliability import report_reliability
     from mtseg.volumetry.sessions import parse_columns
 
+    check_folder(out)
     wide = parse_columns(columns or ())
     typer.echo(report_reliability(table, out=out, measures=measure or (), session=session, columns=wide))
 
@@ -98,11 +104,18 @@ def calibrate(
     label: Annotated[
         list[int] | None, typer.Option(help="Mask value of each structure, in order; repeatable; else 1, 2, ...")
     ] = None,
-    folds: Annotated[int | None, typer.Option(min=2, help="For cross-validation; else one case is left out.")] = None,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="For cross-validation; else each person is left out once.")
+    ] = None,
 ) -> None:
     """Choose the probability threshold for one's own scanner, cross-validated, for `--profile`."""
+    from mtseg.errors import InputError
+    from mtseg.files import check_folder
     from mtseg.volumetry.calibrate import calibrate_threshold
 
+    check_folder(out.absolute().parent)
+    if out.is_dir():
+        raise InputError(f"{out}: is a folder. Name the file of the profile, such as {out / 'scanner.json'} (--out)")
     typer.echo(calibrate_threshold(table, out=out, aim=aim, labels=label or (), folds=folds))
 
 
@@ -152,8 +165,12 @@ def crops(
     out: Out,
 ) -> None:
     """Cut what habenula_t1 sees out of heads with masks: to train it, or to test it, on your own."""
+    from mtseg.cli.log import log_to_terminal
+    from mtseg.files import check_folder
     from mtseg.volumetry.scans import cut_crops
 
+    check_folder(out)
+    log_to_terminal()
     typer.echo(cut_crops(table, out=out))
 
 
@@ -169,7 +186,9 @@ def synthesise(
     held_out: Annotated[bool, typer.Option("--held-out", help="Shapes of the people who are left for tests.")] = False,
 ) -> None:
     """Make crops of synthetic heads with habenulae of known shape and volume, to train habenula_t1."""
+    from mtseg.files import check_folder
     from mtseg.volumetry.scans import synthesise as run
 
+    check_folder(out)
     made = run(masks, volumes, out=out, crops=number, heads=head or (), seed=seed, voxel_mm=voxel_mm, held_out=held_out)
     typer.echo(made)

@@ -56,7 +56,7 @@ def split_cohort(
         )
     if group:
         table = table.assign(**{Column.GROUP: _joined(table, group)})
-    groups = _groups(table)
+    groups = groups_of(table)
     if not 2 <= folds <= groups.nunique():
         raise InputError(f"{cohort.path}: {groups.nunique()} subjects or groups cannot make {folds} folds")
 
@@ -94,8 +94,8 @@ def _joined(table: pd.DataFrame, group: str) -> pd.Series:
     return own.groupby(linked).transform("first").fillna(names.groupby(linked).transform("first"))
 
 
-def _groups(table: pd.DataFrame) -> pd.Series:
-    """What must stay together: the group; a subject without one stands alone."""
+def groups_of(table: pd.DataFrame) -> pd.Series:
+    """Name what must stay together in each row of a cohort: the group; a subject without one stands alone."""
     alone = table[Column.SUBJECT].map("alone: {}".format)
     if Column.GROUP not in table:
         return alone

@@ -14,8 +14,9 @@ from mtseg.report.figure import NEUTRAL, Picture, picture, style
 from mtseg.report.heads import calibration_picture
 from mtseg.report.page import Section, write_page
 from mtseg.report.tables import Cell, Table, simple_scores_of, summary_of
-from mtseg.report.text import METRICS, key_result, readable, say_p, spell, spell_interval, spell_p
+from mtseg.report.text import METRICS, key_result, note_of_few, readable, say_p, spell, spell_interval, spell_p
 from mtseg.statistics import ALL, SEED, VARIANT
+from mtseg.statistics.corrections import holm
 from mtseg.statistics.groups import ALPHA
 from mtseg.tasks import Head
 
@@ -95,7 +96,7 @@ def write_experiment_report(
         result=main_result(primary, pooled, reference, heads=heads),
         n=cases[Column.SUBJECT].nunique(),
         sections=sections,
-        notes=[*notes, *_notes(runs)],
+        notes=[*notes, *note_of_few(pooled), *_notes(runs)],
         run=run,
     )
 
@@ -243,7 +244,7 @@ def _calibration_pictures(calibrated: Calibrated, reference: str) -> Iterator[Pi
 
 
 def _models(simple_scores: pd.DataFrame) -> Table:
-    table = simple_scores_of(simple_scores)
+    table = simple_scores_of(simple_scores.assign(p_holm=holm(simple_scores["p"].to_numpy())))
     rows = [[Cell(readable(name)), *row] for name, row in zip(simple_scores[VARIANT], table.rows, strict=True)]
     return Table([VARIANT, *table.columns], rows)
 

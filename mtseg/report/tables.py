@@ -82,6 +82,7 @@ def simple_scores_of(table: pd.DataFrame) -> Table:
         "AUC, network",
         "network − score",
         "p",
+        "p (Holm)",
         "n",
     ]
     rows = [
@@ -94,6 +95,7 @@ def simple_scores_of(table: pd.DataFrame) -> Table:
                 for name in ("auc", "network_auc", "difference")
             ),
             Cell(spell_p(row["p"])),
+            Cell(spell_p(row["p_holm"])),
             Cell(str(row["n"])),
         ]
         for row in table.to_dict("records")

@@ -6,7 +6,11 @@ from typing import Any
 import pandas as pd
 
 from mtseg.keys import Column, Task
+from mtseg.statistics.bootstrap import FEWEST
 from mtseg.tasks import Head, Kind
+
+_ENOUGH = 20
+"""Subjects from which the bootstrap's intervals are nearly what they say."""
 
 METRICS = {
     "dice_mean": "Dice, mean",
@@ -53,8 +57,9 @@ SIMPLE_SCORES = (
     "Does the network know more than one number would have told? AUC of the network and of each simple score on the "
     "same subjects, with 95 % intervals, and their difference by the paired test of DeLong (with fewer "
     "than 10 subjects of a class by exchanging the scores within subjects). The direction of a score "
-    "is fixed beforehand: an AUC below 0.5 says that the score points the other way in these subjects. Intervals here "
-    "are DeLong's and differ a little from the bootstrap intervals above."
+    "is fixed beforehand: an AUC below 0.5 says that the score points the other way in these subjects. p (Holm) is "
+    "corrected for the number of rows. Intervals here are DeLong's and differ a little from the bootstrap intervals "
+    "above."
 )
 
 IMAGES = (
@@ -82,7 +87,8 @@ MODELS = (
     "Does the network know more than numbers that one has without it? AUC of the network, of each simple score, of a "
     "logistic regression on all of them, and of one on them and the network; the regressions are fitted without the "
     "fold that they answer for. Difference: network minus score, by DeLong's paired test (with fewer than 10 subjects "
-    "of a class by exchanging the scores within subjects); p is not corrected for the number of rows."
+    "of a class by exchanging the scores within subjects); p (Holm) is corrected for the number of rows, those of all "
+    "variants together."
 )
 SUBSETS = "The same networks, on the subjects that have all sequences, given only some of them."
 CHOICES = "Chosen for each fold by subjects of the other folds, held out once more; the fold itself was not looked at."
@@ -167,6 +173,25 @@ def note_of_groups(groups: pd.Series | None, subjects: Iterable[str]) -> Iterato
             f"{len(of)} rows are of {distinct} groups (column {Column.GROUP}), but are counted as independent "
             "subjects: the intervals are too narrow and the p-values too small. Where a group is one person with "
             f"several scans, count persons instead: `mtseg experiment` with `average_by: {Column.GROUP}`."
+        )
+
+
+def note_of_few(summary: pd.DataFrame) -> Iterator[str]:
+    """Say so if scores are of so few subjects that they have no interval, or one that is too narrow.
+
+    Args:
+        summary: As `mtseg.statistics.summary_table` makes it.
+
+    >>> [*note_of_few(pd.DataFrame({"value": [0.8, 0.7], "n": [5, 40]}))][0][:33]
+    'Of fewer than 6 subjects there is'
+    """
+    n = summary["n"][summary["value"].notna()]
+    if (n < FEWEST).any():
+        yield f"Of fewer than {FEWEST} subjects there is no interval: it would be far too narrow. Look at each case."
+    if n.between(FEWEST, _ENOUGH, inclusive="left").any():
+        yield (
+            f"Intervals of means over fewer than {_ENOUGH} subjects are too narrow: of 6 normal numbers 85 % of "
+            "simulated 95 % intervals held the truth, of 10 numbers 90 %, of 20 numbers 93 %; of skewed numbers fewer."
         )
 
 

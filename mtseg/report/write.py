@@ -17,7 +17,7 @@ from mtseg.report.page import Section, write_page
 from mtseg.report.segmentation import dice_strip, volume_agreement
 from mtseg.report.slices import case_picture
 from mtseg.report.tables import head_cases, segmentation_cases, selective_of, simple_scores_of, summary_of
-from mtseg.report.text import key_result, readable, spell
+from mtseg.report.text import key_result, note_of_few, readable, spell
 from mtseg.statistics import answers
 from mtseg.tasks import Head, Kind, Structures
 
@@ -91,7 +91,12 @@ def write_report(
         result=key_result(summary, heads=heads),
         n=len(cases),
         sections=sections,
-        notes=[*notes, *(text.SLICES.format(name) for name in SLICES if name in cases), *hidden],
+        notes=[
+            *notes,
+            *note_of_few(summary),
+            *(text.SLICES.format(name) for name in SLICES if name in cases),
+            *hidden,
+        ],
         run=run,
     )
 

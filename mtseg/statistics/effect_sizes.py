@@ -43,7 +43,8 @@ def partial_eta_squared(f: float, *, df1: float, df2: float, level: float = 0.95
 def standardised_difference(difference: float, error: float, *, sd: float, df: float) -> Estimate:
     """Difference of two (adjusted) means in units of the residual SD, without its small-sample bias (Hedges' g).
 
-    The interval is that of the noncentral t distribution, exact in a linear model with fixed effects.
+    The interval is that of the noncentral t distribution, exact in a linear model with fixed effects. With fewer than
+    two degrees of freedom there is none of either: of one, the correction is 0.
 
     Args:
         difference: Of the means, any unit.
@@ -59,7 +60,7 @@ def standardised_difference(difference: float, error: float, *, sd: float, df: f
     >>> [round(float(x), 2) for x in (found.value, found.low, found.high)]
     [1.55, 0.66, 2.41]
     """
-    if not (error > 0 and sd > 0):
+    if not (error > 0 and sd > 0 and df >= 2):
         return Estimate(float("nan"))
     t, unit = difference / error, float(hedges_correction(df)) * error / sd
 

@@ -166,6 +166,9 @@ def fit(y: np.ndarray, columns: Design, *, clusters: np.ndarray | None = None) -
         columns: Of the model.
         clusters: Whose each row is, (n,), such as the site.
 
+    Raises:
+        InputError: There are too few subjects for so many columns and clusters.
+
     References:
         Long & Ervin, Using heteroscedasticity consistent standard errors in the linear regression model, The American
         Statistician 2000 (HC3). Pinheiro & Bates, Mixed-effects models in S and S-PLUS, 2000.
@@ -187,6 +190,14 @@ def _fit_random(y: np.ndarray, columns: Design, codes: np.ndarray) -> Fit:
     among a few scanners is common.
     """
     sizes = np.bincount(codes)
+    n, p = columns.matrix.shape
+    df = n - p - len(sizes) + 1
+    if df < 1:  # fixed clusters need as many
+        terms = ", ".join(columns.columns) or "the mean"
+        raise InputError(
+            f"{n} subjects are too few for {terms} ({p} coefficients) and random means of {len(sizes)} sites. "
+            "Use fewer covariates, or leave the site out"
+        )
 
     def transformed(values: np.ndarray, ratio: float) -> np.ndarray:
         """Take so much of the cluster's mean away that the rows become independent."""
@@ -211,7 +222,7 @@ def _fit_random(y: np.ndarray, columns: Design, codes: np.ndarray) -> Fit:
         found.params,
         found.cov_params(),
         None,
-        float(found.df_resid - len(sizes) + 1),
+        float(df),
         float(found.scale**0.5),
         marginal - of_cluster[codes],
         cluster_sd=float((ratio * found.scale) ** 0.5),

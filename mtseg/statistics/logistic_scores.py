@@ -40,7 +40,8 @@ def logistic_scores_table(
         lower: Columns or volumes of which a low value speaks for the class.
 
     Returns:
-        The columns of `simple_scores_table`; the difference is network - score.
+        The columns of `simple_scores_table` but p_holm: of several variants p is corrected over all of them. The
+        difference is network - score.
     """
     volumes = [f"volume_mm3_{name}" for name in structures.names if cases[f"volume_mm3_{name}"].notna().any()]
     scores = [*volumes, *(name for name in columns if cases[name].notna().any())]

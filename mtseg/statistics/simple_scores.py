@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 
 from mtseg.statistics.answers import Answers, answers
+from mtseg.statistics.corrections import holm
 from mtseg.statistics.delong import AucComparison, compare_auc
 from mtseg.tasks import Head, Kind, Structures
 
 _COLUMNS = [
     *("head", "positive_class", "score", "direction"),
     *(f"{name}{end}" for name in ("network_auc", "auc", "difference") for end in ("", "_low", "_high")),
-    *("p", "n", "n_missing"),
+    *("p", "p_holm", "n", "n_missing"),
 ]
 
 
@@ -40,8 +41,9 @@ def simple_scores_table(
 
     Returns:
         One row per head and score: head, positive_class, score, direction, auc, auc_low, auc_high, network_auc,
-        network_auc_low, network_auc_high, difference (network - score), difference_low, difference_high, p, n (with
-        target, network's answer and score), n_missing. NaN where a class has fewer than two subjects.
+        network_auc_low, network_auc_high, difference (network - score), difference_low, difference_high, p, p_holm
+        (corrected over all rows), n (with target, network's answer and score), n_missing. NaN where a class has fewer
+        than two subjects.
     """
     scores = [*(f"volume_mm3_{name}" for name in structures.names), *columns]
     rows = [
@@ -50,7 +52,8 @@ def simple_scores_table(
         if head.kind is Kind.CLASSES and len(head.classes) == 2
         for row in _compare(cases, head=head, scores=scores, lower=lower)
     ]
-    return pd.DataFrame(rows, columns=_COLUMNS)
+    table = pd.DataFrame(rows, columns=_COLUMNS)
+    return table.assign(p_holm=holm(table["p"].to_numpy()))
 
 
 def _compare(
@@ -75,7 +78,7 @@ def compare_with_network(
         lower: Scores of which a low value speaks for it.
 
     Yields:
-        Rows of `simple_scores_table`, without n_missing.
+        Rows of `simple_scores_table`, without p_holm and n_missing.
     """
     (target, network), name = found.against_rest(index), head.classes[index]
     for score in scores:

@@ -6,7 +6,8 @@ from enum import StrEnum
 import numpy as np
 from sklearn.model_selection import KFold
 
-from mtseg.statistics.bootstrap import SEED, Estimate, estimate
+from mtseg.statistics.bootstrap import SEED, Estimate
+from mtseg.statistics.clusters import estimate_clustered
 
 THRESHOLDS = np.arange(1, 100) / 100
 HALF = 49
@@ -49,7 +50,7 @@ class Curves:
 
 @dataclass(frozen=True)
 class Scores:
-    """How good the masks of some cases are, means with 95 % bootstrap intervals over cases.
+    """How good the masks of some cases are, means over cases with 95 % bootstrap intervals over persons.
 
     Attributes:
         dice: Mean over the structures.
@@ -62,14 +63,17 @@ class Scores:
     volume_error_percent: Estimate
 
 
-def curve(probabilities: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def curve(probabilities: np.ndarray, masks: np.ndarray, *, sides: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Score one case at every threshold.
 
-    A voxel belongs to the structure with the largest probability, if that is at or above the threshold.
+    A voxel belongs to the structure with the largest probability, if that, or that of its side, is at or above the
+    threshold.
 
     Args:
         probabilities: (structures, ...), 0 to 1.
         masks: Whether each voxel belongs to each structure, bool (structures, ...), none empty.
+        sides: Into so many sides, one after the other, the structures are divided, whose parts they are; the
+            probability of a side is the sum of its parts'. By default each structure is alone.
 
     Returns:
         Dice, mean over structures, and volume error in per cent, each (thresholds,).
@@ -78,7 +82,8 @@ def curve(probabilities: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, np.
     >>> [float(x[k].round(2)) for x in (dice, error) for k in (19, 49, 69)]
     [0.8, 1.0, 0.67, 50.0, 0.0, -50.0]
     """
-    winner, largest = probabilities.argmax(axis=0), probabilities.max(axis=0)
+    together = probabilities if sides is None else np.array([p.sum(axis=0) for p in np.split(probabilities, sides)])
+    winner, largest = probabilities.argmax(axis=0), together.max(axis=0)
     size, overlap, reference = [], [], []
     for k, mask in enumerate(masks):
         own = winner == k
@@ -90,13 +95,14 @@ def curve(probabilities: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, np.
     return dice, 100 * (predicted.sum(axis=0) / true.sum() - 1)
 
 
-def cross_validated(curves: Curves, aim: Aim, *, folds: int | None = None) -> np.ndarray:
-    """Choose each case's threshold by the other cases.
+def cross_validated(curves: Curves, aim: Aim, *, persons: np.ndarray, folds: int | None = None) -> np.ndarray:
+    """Choose each case's threshold by the cases of other persons.
 
     Args:
         curves: Of all cases.
         aim: See `Curves.best`.
-        folds: Into which the cases are divided at random; by default each case is one.
+        persons: Whose each case is, numbered from 0, (cases,).
+        folds: Into which the persons are divided at random; by default each person is one.
 
     Returns:
         Indices of thresholds, (cases,).
@@ -104,21 +110,29 @@ def cross_validated(curves: Curves, aim: Aim, *, folds: int | None = None) -> np
     References:
         Stone, Cross-validatory choice and assessment of statistical predictions, JRSS B 1974.
     """
-    n = len(curves.dice)
-    chosen = np.empty(n, dtype=int)
-    parts = KFold(n) if folds is None else KFold(folds, shuffle=True, random_state=SEED)
-    for others, held_out in parts.split(np.arange(n)):
-        chosen[held_out] = curves.best(others, aim)
+    chosen, everyone = np.empty(len(persons), dtype=int), np.arange(persons.max() + 1)
+    parts = KFold(len(everyone)) if folds is None else KFold(folds, shuffle=True, random_state=SEED)
+    for _, held_out in parts.split(everyone):
+        own = np.isin(persons, held_out)
+        chosen[own] = curves.best(np.flatnonzero(~own), aim)
     return chosen
 
 
-def scores_at(curves: Curves, chosen: np.ndarray) -> Scores:
-    """Score all cases, each at a threshold of its own, given as indices (cases,)."""
+def scores_at(curves: Curves, chosen: np.ndarray, *, persons: np.ndarray) -> Scores:
+    """Score all cases, each at a threshold of its own.
+
+    Args:
+        curves: Of all cases.
+        chosen: Indices of the thresholds, (cases,).
+        persons: Whose each case is, (cases,).
+    """
     rows = np.arange(len(chosen))
     dice, error = curves.dice[rows, chosen], curves.volume_error[rows, chosen]
 
     def mean(values: np.ndarray) -> Estimate:
-        return estimate(lambda i: values[i].mean(axis=-1), [rows], resamples=_RESAMPLES)
+        return estimate_clustered(
+            lambda i: values[i].mean(), persons, strata=np.zeros(len(values)), resamples=_RESAMPLES
+        )
 
     return Scores(mean(dice), mean(error), mean(np.abs(error)))
 

@@ -12,10 +12,12 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 from nibabel.affines import voxel_sizes
 
 from mtseg.data import Cohort, read_cohort
 from mtseg.data.checks.scan import UNREADABLE
+from mtseg.data.folds import groups_of
 from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.files import replacing
 from mtseg.keys import MASK_ROUNDING, Column
@@ -23,6 +25,7 @@ from mtseg.report.text import spell, spell_interval
 from mtseg.statistics.bootstrap import Estimate
 from mtseg.statistics.thresholds import HALF, THRESHOLDS, Aim, Curves, Scores, cross_validated, curve, scores_at
 from mtseg.volumetry.scans.run import TOTAL_AT_THRESHOLDS
+from mtseg.volumetry.scans.structures import SIDES
 
 PROBABILITY = "probability"
 """Column of probability images: 4D, a volume per structure, or 3D."""
@@ -40,8 +43,9 @@ class Profile:
         aim: "dice" or "volume".
         volumes: What is compared with the drawn masks: "recommended", `total_mm3` of `mtseg volumes`, or "voxels".
         n: Cases that it was chosen by.
+        persons: Whose they are.
         folds: Of the cross-validation.
-        cross_validated: Scores of each case at a threshold that the other cases chose.
+        cross_validated: Scores of each case at a threshold that the cases of other persons chose.
         at_half: Scores at .5.
         thresholds: Smallest and largest threshold that the folds chose: how sure the choice is.
         made: Command, time, version, table and its fingerprint.
@@ -52,6 +56,7 @@ class Profile:
     aim: str
     volumes: str
     n: int
+    persons: int
     folds: int
     cross_validated: Scores
     at_half: Scores
@@ -59,9 +64,9 @@ class Profile:
     made: dict[str, Any]
 
     def __str__(self) -> str:
-        low, high = self.thresholds
+        (low, high), cases = self.thresholds, _count(self.n, self.persons)
         lines = [
-            f"threshold {self.threshold:.2f} for {self.aim}, by {self.n} cases; {self.folds} folds chose {low:.2f} to "
+            f"threshold {self.threshold:.2f} for {self.aim}, by {cases}; {self.folds} folds chose {low:.2f} to "
             f"{high:.2f}",
             f"{self.volumes + ' volumes':24}{'at .5':30}chosen, cross-validated",
         ]
@@ -88,35 +93,38 @@ def calibrate_threshold(
     Args:
         table: Columns participant_id, probability and mask; paths are relative to its folder. If `mtseg volumes` wrote
             all probabilities and its `_volumes.json` lie beside them, volumes are the recommended ones, else voxels'.
+            Scans of one person have one value in the column group, or one participant_id.
         out: JSON file.
         aim: "dice" or "volume".
         labels: Mask value of each structure, in the order of the probability image; by default 1, 2, ..., and for a 3D
             image everything but 0.
-        folds: Of the cross-validation; by default each case is left out once.
+        folds: Of the cross-validation; by default each person is left out once.
 
     Raises:
         InputError: The table or an image is not in order (everything that is wrong comes at once), the aim is unknown,
-            or there are too few cases.
+            or there are too few persons.
     """
     if aim not in list(Aim):
         raise InputError(f"--aim {aim}: is unknown. Choose {' or '.join(Aim)}")
     cohort = read_cohort(table, sequences=[PROBABILITY])
-    n = len(cohort)
+    groups, n, least = groups_of(cohort.table), len(cohort), max(FEWEST, folds or 0)
+    persons, count = pd.factorize(groups)[0], groups.nunique()
     if Column.MASK not in cohort.table:
         raise InputError(f"{table}: there is no column '{Column.MASK}'. Add the masks that were drawn by hand")
-    if n < max(FEWEST, folds or 0):
-        raise InputError(f"{table}: {n} cases are too few. At least {max(FEWEST, folds or 0)} are needed")
+    if count < least:
+        raise InputError(f"{table}: {_count(n, count)} are too few. At least {least} persons are needed")
     curves, volumes = _curves(cohort, labels)
-    chosen = cross_validated(curves, Aim(aim), folds=folds)
+    chosen = cross_validated(curves, Aim(aim), persons=persons, folds=folds)
     profile = Profile(
         name=Path(out).stem,
         threshold=float(THRESHOLDS[curves.best(np.arange(n), Aim(aim))]),
         aim=aim,
         volumes=volumes,
         n=n,
-        folds=folds or n,
-        cross_validated=scores_at(curves, chosen),
-        at_half=scores_at(curves, np.full(n, HALF)),
+        persons=count,
+        folds=folds or count,
+        cross_validated=scores_at(curves, chosen, persons=persons),
+        at_half=scores_at(curves, np.full(n, HALF), persons=persons),
         thresholds=(float(THRESHOLDS[chosen.min()]), float(THRESHOLDS[chosen.max()])),
         made={
             "command": "volumes calibrate",
@@ -154,8 +162,8 @@ def _curves(cohort: Cohort, labels: Sequence[int]) -> tuple[Curves, str]:
         problems += [Problem(subject, files[name], what, remedy) for name, what, remedy in wrong]
         if found is not None:
             counted.add(len(found[0]))
-            curves.append(curve(*found))
             at_thresholds, drawn = _measured(files[PROBABILITY]), found[1].sum() * voxel_sizes(mask.affine).prod()
+            curves.append(curve(*found, sides=None if at_thresholds is None else len(SIDES)))
             measured.append(None if at_thresholds is None else 100 * (at_thresholds / drawn - 1))
     if len(counted) > 1:
         sizes = " and ".join(map(str, sorted(counted)))
@@ -210,6 +218,10 @@ def _case(
         named = ", ".join(str(labels[k] if labels else k + 1) for k in empty)
         wrong.append((Column.MASK.value, f"has no voxel of value {named}", "Correct the mask, or name --label"))
     return (None, wrong) if wrong else ((values, masks), [])
+
+
+def _count(cases: int, persons: int) -> str:
+    return f"{cases} cases" + (f" of {persons} persons" if persons < cases else "")
 
 
 def _without_nan(value: Any) -> Any:

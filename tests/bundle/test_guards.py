@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import yaml
 
-from mtseg.bundle import evaluate, explain, find, predict
+from mtseg.bundle import evaluate, explain, find, finish_training, predict
 from mtseg.data import read_cohort, write_cohort
+from mtseg.engine.checkpoint import Checkpoints
 from mtseg.errors import InputError
 from mtseg.export import export
-from mtseg.files import read_table
+from mtseg.files import alone_in, read_table
 
 
 def test_masks_of_others_are_not_overwritten(tiny, trained):
@@ -51,6 +52,26 @@ def test_what_is_refused_leaves_an_earlier_result_as_it_was(tiny, trained, tmp_p
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
+def test_a_repeated_evaluation_that_fails_leaves_no_older_scores(tiny, trained, tmp_path, plain_reports):
+    """They lay beside the new predictions, and looked like theirs."""
+    out, scores = tmp_path / "out", ("cases.tsv", "summary.tsv", "simple_scores.tsv", "selective.tsv", "report.html")
+    evaluate(str(trained), cohort=tiny.table, out=out, fold=0)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert {out / name for name in scores} <= {*before}
+    with pytest.raises(InputError, match="fold"):
+        evaluate(str(trained), cohort=tiny.table, out=out, fold=7)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    image = nib.load(tiny.table.with_name("p1_adc.nii.gz"))
+    voxels = image.get_fdata()
+    voxels[0, 0, 0] = np.nan
+    nib.save(nib.Nifti1Image(voxels, image.affine), tmp_path / "p1.nii.gz")
+    broken = tiny.with_cells("broken_later.tsv", {("p1", "adc"): str(tmp_path / "p1.nii.gz")})
+    with pytest.raises(InputError, match="1 of 4 subjects could not be used"):
+        evaluate(str(trained), cohort=broken, out=out, fold=0)
+    assert read_table(out / "predictions.tsv")["participant_id"].tolist() == ["p0", "p4", "p5"]
+    assert not [name for name in scores if (out / name).exists()]
+
+
 def test_a_folder_that_cannot_be_written_is_named_before_anything_is_computed(tiny, trained, tmp_path):
     (tmp_path / "file").touch()
     out = tmp_path / "file" / "out"
@@ -86,6 +107,38 @@ def test_a_training_that_was_refused_leaves_nothing_and_can_be_repeated(tiny, tm
             tiny.train(tmp_path / "run", setting, "mirror=true")
         assert not [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
     assert (tiny.train(tmp_path / "run", "epochs=1") / "models" / "model.pt").is_file()
+
+
+def test_a_folder_takes_one_at_a_time(tiny, trained, tmp_path):
+    """Two trainings that were begun at once into one folder both wrote there."""
+    with alone_in(tmp_path / "out"):
+        for begin in (
+            lambda out: tiny.train(out, "epochs=1"),
+            lambda out: finish_training(**tiny.arguments(out, "epochs=1")),
+            lambda out: predict(str(trained), cohort=tiny.table, out=out),
+            lambda out: evaluate(str(trained), cohort=tiny.table, out=out, fold=0),
+            lambda out: explain(str(trained), cohort=tiny.table, out=out, fold=0, pictures=False),
+        ):
+            with pytest.raises(InputError, match="out: another process is working in this folder"):
+                begin(tmp_path / "out")
+            assert not [*(tmp_path / "out").iterdir()]
+    assert (tiny.train(tmp_path / "out", "epochs=1") / "models" / "model.pt").is_file()
+
+
+def test_a_running_training_keeps_its_folder(tiny, tmp_path, monkeypatch):
+    """The second one began anew in the first one's folder, or went on from its checkpoint."""
+    refused, save = [], Checkpoints.save
+
+    def begin_another(self, engine):
+        save(self, engine)
+        for resume in (False, True):
+            with pytest.raises(InputError, match="run: another process is working in this folder"):
+                tiny.train(tmp_path / "run", "epochs=1", resume=resume)
+            refused.append(resume)
+
+    monkeypatch.setattr(Checkpoints, "save", begin_another)
+    tiny.train(tmp_path / "run", "epochs=1")
+    assert refused == [False, True]
 
 
 def test_masks_of_other_values_are_refused_before_training_and_scoring(tiny, trained, tmp_path):

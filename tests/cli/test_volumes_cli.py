@@ -98,3 +98,29 @@ def test_calibrate(mtseg, tmp_path):
     assert code == 0
     assert "chosen, cross-validated" in out
     assert json.loads(profile.read_text())["threshold"] == 0.5
+
+
+@pytest.mark.parametrize("below", [False, True])
+@pytest.mark.parametrize("command", ["compare", "reliability", "calibrate", "crops", "synthesise"])
+def test_an_out_that_is_a_file(mtseg, table, tmp_path, command, below):
+    """It ended with a traceback when all was computed."""
+    file = tmp_path / "file"
+    file.write_text("mine")
+    options = {
+        "compare": [table, "--group", "group"],
+        "reliability": [table, "--columns", "total_mm3=total_mm3,retest"],
+        "calibrate": [table],
+        "crops": [table],
+        "synthesise": [table, table],
+    }
+    out = file / "out" if below or command == "calibrate" else file
+    code, _, err = mtseg(command, *options[command], "--out", out)
+    assert code == 2
+    assert err == f"{file}: is no folder. Choose another one (--out)\n"
+    assert file.read_text() == "mine"
+
+
+def test_a_profile_that_is_a_folder(mtseg, table, tmp_path):
+    code, _, err = mtseg("calibrate", table, "--out", tmp_path)
+    assert code == 2
+    assert f"{tmp_path}: is a folder. Name the file of the profile" in err

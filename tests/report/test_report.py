@@ -16,7 +16,7 @@ from mtseg.planes import Plane, Slice
 from mtseg.report import text, write_report
 from mtseg.report.figure import style
 from mtseg.report.slices import case_picture
-from mtseg.report.tables import selective_of
+from mtseg.report.tables import selective_of, simple_scores_of
 from mtseg.report.text import spell
 from mtseg.statistics import selective_table, simple_scores_table, summary_table
 from mtseg.tasks import Structures, heads_from
@@ -115,7 +115,8 @@ def test_says_the_numbers_and_what_made_them(page, study):
     for row in study["summary"].dropna(subset="value").to_dict("records"):
         assert f"<td>{spell(row['value'])}" in page
     assert "Stroke &lt;held out&gt;" in page
-    assert re.search(r"Dice 0\.\d+ \(95 % CI: 0\.\d+ to [01]\.\d+\) over 5 subjects; outcome AUC", page)
+    assert re.search(r"Dice 0\.\d+ \(95 % CI: no interval\) over 5 subjects; outcome AUC", page)
+    assert re.search(r"age mean absolute error \d\.\d+ \(95 % CI: \d\.\d+ to \d\.\d+\) over 6 subjects", page)
     assert all(part in page for part in ("c0ffee", "17", "mtseg 0.1.0", "not a medical device", "n/a"))
     assert all(subject in page for subject in study["cases"]["participant_id"])
 
@@ -123,6 +124,22 @@ def test_says_the_numbers_and_what_made_them(page, study):
 def test_a_p_of_few_subjects_is_not_called_delongs(page):
     assert "p (DeLong)" not in page and "by exchanging the scores within subjects" in page
     assert all("by exchanging the" in words for words in (text.COMPARISONS, text.MODELS))
+
+
+def test_few_subjects_are_noted(page, study, tmp_path):
+    """Intervals of a handful of subjects, which miss three times as often as they say, stood there like any other."""
+    assert "Of fewer than 6 subjects there is no interval" in page
+    assert "Intervals of means over fewer than 20 subjects are too narrow" in page
+    lone = study["summary"].query("task == 'age'").assign(n=20)
+    write_report(tmp_path / "r.html", title="More", **{**study, "summary": lone, "heads": ()})
+    assert "there is no interval" not in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_simple_scores_show_p_before_and_after_holm(study):
+    table = simple_scores_of(study["simple_scores"].assign(p=0.02, p_holm=0.04))
+    places = [table.columns.index(name) for name in ("p", "p (Holm)")]
+    assert [[row[place].text for place in places] for row in table.rows] == [["0.020", "0.040"]] * len(table.rows)
+    assert all("p (Holm) is corrected for the number of rows" in words for words in (text.SIMPLE_SCORES, text.MODELS))
 
 
 def test_a_missing_scan_leaves_a_note(page):

@@ -183,3 +183,32 @@ def test_a_measure_that_does_not_vary_is_refused():
     for values in (17.0, table["dx"].map({name: k for k, name in enumerate(sorted(set(table["dx"])))})):
         with pytest.raises(InputError, match=r"volume: does not vary among these \d+ subjects beyond dx"):
             ancova(table.assign(volume=values), "volume", group="dx")
+
+
+def of_few_sites(rng, sites: int = 3, each: int = 40) -> pd.DataFrame:
+    site = np.repeat(np.arange(sites), each)
+    table = pd.DataFrame({"dx": rng.choice(["HC", "MDD"], len(site)), "site": site})
+    return table.assign(volume=10 + rng.normal(size=sites)[site] + rng.normal(size=len(site)))
+
+
+def test_adjusted_means_of_few_random_sites_are_known_as_badly_as_they_are():
+    """Within-site degrees of freedom held the truth in 85 % of such studies."""
+    held = []
+    for seed in range(60):
+        means = ancova(of_few_sites(np.random.default_rng(seed)), "volume", group="dx", cluster="site").means
+        held += [(means["adjusted_mean_low"] < 10) & (means["adjusted_mean_high"] > 10)]
+    assert np.mean(held) > 0.92
+
+
+def test_differences_of_random_sites_keep_their_degrees_of_freedom():
+    found = ancova(of_few_sites(np.random.default_rng(0)), "volume", group="dx", cluster="site")
+    assert found.pairs["df"].item() == 116
+    assert found.terms["df2"].item() == 116
+
+
+def test_a_slope_with_too_few_subjects_for_the_sites_is_left_out():
+    table = of_few_sites(np.random.default_rng(0), sites=3, each=2).assign(dx=["HC", "MDD"] * 3)
+    table["age"] = [30.0, 41, 25, 60, 52, 33]
+    found = ancova(table, "volume", group="dx", covariates=["age"], cluster="site")
+    assert found.terms["df2"].tolist() == [1, 1]
+    assert np.isnan(found.checks["p"].astype(float)[0])

@@ -1,6 +1,7 @@
 """Intervals over subjects."""
 
 import numpy as np
+import pytest
 
 from mtseg.statistics import bootstrap, estimate
 
@@ -32,8 +33,9 @@ def test_strata_are_resampled_apart():
 
 
 def test_falls_back_to_percentiles_where_bca_is_undefined():
-    values = np.array([0.0, 1.0])
-    found = mean_of(values)
+    """Left out one after the other, they all give the same: there is nothing to accelerate by."""
+    values = np.repeat([0.0, 1.0], 3)
+    found = estimate(lambda i: np.median(values[i], axis=-1), [np.arange(6)], resamples=2000)
     assert (found.low, found.value, found.high) == (0.0, 0.5, 1.0)
 
 
@@ -41,6 +43,19 @@ def test_too_few_subjects_have_no_interval():
     assert np.isnan(mean_of(np.array([3.0])).low)
     assert mean_of(np.array([3.0])).value == 3.0
     assert np.isnan(mean_of(np.array([])).value)
+    values = np.array([0.7, 0.8, 0.9, 0.85, 0.75, 0.82])
+    assert np.isnan([mean_of(values[:5]).low, mean_of(values[:5]).high]).all()
+    assert mean_of(values[:5]).value == pytest.approx(0.8)
+    assert mean_of(values).low < mean_of(values).value < mean_of(values).high
+
+
+@pytest.mark.parametrize(("n", "held"), [(3, 0.73), (5, 0.85), (6, 0.85), (10, 0.90)])
+def test_how_often_intervals_of_few_hold_the_truth(n, held, monkeypatch):
+    """What is said of them; from `FEWEST` on they are wrong at most three times as often as 5 %."""
+    monkeypatch.setattr(bootstrap, "FEWEST", 2)
+    samples = np.random.default_rng(0).normal(size=(300, n))
+    found = [estimate(lambda i, x=x: x[i].mean(axis=-1), [np.arange(n)], resamples=500) for x in samples]
+    assert np.mean([f.low < 0 < f.high for f in found]) == pytest.approx(held, abs=0.06)
 
 
 def test_many_subjects_are_resampled_part_by_part_with_the_same_result(monkeypatch):

@@ -67,3 +67,10 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
     f = stats.ncf.rvs(2, 40, 43 * 0.1 / 0.9, size=400, random_state=rng)
     shares = [partial_eta_squared(x, df1=2, df2=40) for x in f]
     assert 0.92 < np.mean([e.low < 0.1 < e.high for e in shares]) < 0.98
+
+
+def test_one_degree_of_freedom_has_no_standardised_difference():
+    """The correction of one is 0, which made every difference 0 with an interval from 0 to 0."""
+    found = standardised_difference(3.0, 1.0, sd=1.0, df=1)
+    assert np.isnan([found.value, found.low, found.high]).all()
+    assert standardised_difference(3.0, 1.0, sd=1.0, df=2).value > 0

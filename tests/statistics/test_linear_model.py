@@ -93,3 +93,13 @@ def test_what_cannot_be_told_apart_is_named():
         design(table.assign(sex="F"), ["dx", "sex"])
     with pytest.raises(InputError, match="3 subjects are too few for dx, age"):
         design(table.iloc[[*table.index[table["dx"] == "HC"][:2], table.index[table["dx"] == "MDD"][0]]], ["dx", "age"])
+
+
+def test_too_few_subjects_for_random_sites_are_refused():
+    """With no degree of freedom left, shares of the variance were beyond 1."""
+    table = cohort(n=9).assign(dx=["HC", "MDD", "HC"] * 3, site=list("abcdefgga"))
+    columns = design(table, ["dx", "age"])
+    with pytest.raises(InputError, match=r"9 subjects are too few for dx, age \(3 coefficients\) and .* of 7 sites"):
+        fit(table["volume"].to_numpy(), columns, clusters=table["site"].to_numpy())
+    enough = design(table, ["dx"])
+    assert fit(table["volume"].to_numpy(), enough, clusters=table["site"].to_numpy()).df == 1

@@ -22,7 +22,9 @@ def test_by_hand():
     assert table.loc[[1.0, 0.8, 0.6, 0.5], "n"].tolist() == [5, 4, 3, 3]
     assert table.loc[[1.0, 0.8, 0.6], "value"].tolist() == pytest.approx([3 / 5, 3 / 4, 1])
     assert table.loc[0.6, "uncertainty"] == 0.3
-    assert table.loc[1.0, "low"] < 0.6 < table.loc[1.0, "high"]
+    assert table[["low", "high"]].isna().all(axis=None)  # of five
+    twice = score_at_coverage(np.tile(score, 2), np.tile(uncertainty, 2)).set_index("coverage")
+    assert twice.loc[1.0, "low"] < 0.6 < twice.loc[1.0, "high"]
     assert aurc(score, uncertainty).value == pytest.approx((0 + 0 + 0 + 1 / 4 + 2 / 5) / 5)
 
 

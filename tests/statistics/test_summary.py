@@ -6,6 +6,7 @@ import pytest
 from sklearn import metrics
 
 from mtseg.statistics import means_table, simple_scores_table, summary_table
+from mtseg.statistics.corrections import holm
 from mtseg.tasks import Structures, heads_from
 
 STRUCTURES = Structures({"core": 1, "rim": 2})
@@ -138,9 +139,17 @@ def test_simple_scores_keep_their_direction(cases):
     assert table["n"].tolist() == [N - MISSING] * 3
 
 
+def test_p_of_simple_scores_is_corrected_for_all_rows(cases):
+    """With twenty scores beside a network that is no better than they, one p in two was below .05 somewhere."""
+    table = simple_scores_table(cases, structures=STRUCTURES, heads=HEADS, columns=["age"])
+    assert table["p_holm"].tolist() == pytest.approx(holm(table["p"].to_numpy()).tolist())
+    assert table["p_holm"].min() == pytest.approx(min(3 * table["p"].min(), 1))
+
+
 def test_means_with_intervals_over_those_that_have_a_value():
-    table = means_table(pd.DataFrame({"iou": [0.1, 0.3, np.nan, 0.2], "none": [np.nan] * 4})).set_index("metric")
-    assert table.loc["iou", ["value", "n", "n_missing"]].tolist() == [pytest.approx(0.2), 3, 1]
+    iou = [0.1, 0.3, np.nan, 0.2, 0.15, 0.25, 0.2]
+    table = means_table(pd.DataFrame({"iou": iou, "none": [np.nan] * 7})).set_index("metric")
+    assert table.loc["iou", ["value", "n", "n_missing"]].tolist() == [pytest.approx(0.2), 6, 1]
     assert table.loc["iou", "low"] < 0.2 < table.loc["iou", "high"]
     assert np.isnan(table.loc["none", "value"])
     assert table.loc["none", "n"] == 0

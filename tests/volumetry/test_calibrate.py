@@ -21,7 +21,7 @@ def save(folder: Path, name: str, values: np.ndarray, affine: np.ndarray = AFFIN
     return name
 
 
-def cases(folder: Path, n: int = 5, *, shift: float = 1.5, flat: bool = False) -> pd.DataFrame:
+def cases(folder: Path, n: int = 6, *, shift: float = 1.5, flat: bool = False) -> pd.DataFrame:
     """Balls whose probabilities are too large by `shift` logits; masks 1 left and 2 right."""
     rng, rows = np.random.default_rng(0), []
     grid = np.stack(np.meshgrid(*map(np.arange, SHAPE), indexing="ij"), axis=-1)
@@ -49,14 +49,14 @@ def test_the_profile(tmp_path, aim):
     profile = json.loads((tmp_path / "profiles" / "prisma.json").read_text())
     assert profile["name"] == "prisma"
     assert profile["threshold"] == found.threshold == pytest.approx(0.82, abs=0.08)
-    assert (profile["aim"], profile["n"], profile["folds"]) == (aim, 5, 5)
+    assert (profile["aim"], profile["n"], profile["folds"]) == (aim, 6, 6)
     assert profile["cross_validated"]["dice"]["value"] > profile["at_half"]["dice"]["value"] + 0.05
     assert profile["at_half"]["volume_bias_percent"]["low"] > 20
     assert abs(profile["cross_validated"]["volume_bias_percent"]["value"]) < 10
     assert profile["thresholds"][0] <= profile["threshold"] <= profile["thresholds"][1]
     assert profile["made"]["command"] == "volumes calibrate"
     said = str(found)
-    assert f"threshold {found.threshold:.2f} for {aim}, by 5 cases; 5 folds chose" in said
+    assert f"threshold {found.threshold:.2f} for {aim}, by 6 cases; 6 folds chose" in said
     assert len(said.splitlines()) == 5
 
 
@@ -72,8 +72,27 @@ def test_one_structure_and_other_labels(tmp_path):
     assert bad.cross_validated.dice.value < 0.05
 
 
+@pytest.mark.parametrize("column", ["participant_id", "group"])
+def test_scans_of_a_person_are_left_out_together(tmp_path, column):
+    """The odd one has three scans: each was scored at a threshold that the other two had drawn towards them."""
+    (tmp_path / "odd").mkdir()
+    usual, odd = cases(tmp_path, 4, shift=0), cases(tmp_path / "odd", 3, shift=4)
+    odd = odd.assign(participant_id=["x", "y", "z"], **{k: "odd/" + odd[k] for k in ("probability", "mask")})
+    table = pd.concat([usual, odd]).assign(group=[None] * 4 + ["g"] * 3)
+    if column == "participant_id":
+        table = table.drop(columns="group").assign(participant_id=["a", "b", "c", "d", *"eee"])
+    found = calibrate_threshold(write(table, tmp_path / "cases.tsv"), out=tmp_path / "p.json")
+    assert (found.n, found.persons, found.folds) == (7, 5, 5)
+    assert "by 7 cases of 5 persons; 5 folds chose" in str(found)
+    alone = calibrate_threshold(write(usual, tmp_path / "usual.tsv"), out=tmp_path / "q.json")
+    assert found.thresholds[0] == alone.threshold  # what the odd one's scans were given
+    few = table.iloc[2:]
+    with pytest.raises(InputError, match=r"5 cases of 3 persons are too few\. At least 4 persons are needed"):
+        calibrate_threshold(write(few, tmp_path / "few.tsv"), out=tmp_path / "p.json", folds=4)
+
+
 def test_everything_wrong_comes_at_once(tmp_path):
-    table = cases(tmp_path)
+    table = cases(tmp_path, 5)
     save(tmp_path, "s0_mask.nii.gz", np.ones(SHAPE, np.uint8), np.diag([1.0, 1, 1, 1]))
     save(tmp_path, "s1_mask.nii.gz", np.ones(SHAPE, np.uint8))
     save(tmp_path, "s2_prob.nii.gz", np.full((*SHAPE, 2), 3, np.float32))
@@ -96,8 +115,8 @@ def test_what_is_refused(tmp_path):
     file = write(table, tmp_path / "cases.tsv")
     with pytest.raises(InputError, match="--aim speed: is unknown"):
         calibrate_threshold(file, out=tmp_path / "p.json", aim="speed")
-    with pytest.raises(InputError, match="5 cases are too few"):
-        calibrate_threshold(file, out=tmp_path / "p.json", folds=6)
+    with pytest.raises(InputError, match="6 cases are too few"):
+        calibrate_threshold(file, out=tmp_path / "p.json", folds=7)
     with pytest.raises(ProblemsError, match="has 2 structures, but --label names 1"):
         calibrate_threshold(file, out=tmp_path / "p.json", labels=[1])
     with pytest.raises(InputError, match="no column 'mask'"):

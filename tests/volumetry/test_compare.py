@@ -114,6 +114,24 @@ def test_other_ways_with_sites_agree(study, site_effect):
     assert found.table["total_mm3"].equals(table["total_mm3"]) == (site_effect == "random")
 
 
+def test_severity_that_differs_between_sites_is_correlated_within_them_after_combat():
+    """ComBat took the sites' means out of the volumes but not out of the severity, which hid the correlation."""
+    rng = np.random.default_rng(0)
+    table = simulate().set_index("participant_id")
+    table["hamd"] += table["site"].map({"prisma": 0.0, "skyra": 20.0, "verio": 40.0})
+    within = table["hamd"] - table.groupby("site")["hamd"].transform("mean")
+    table["total_mm3"] = 34 + table["site"].map({"prisma": 0.0, "skyra": 3.0, "verio": -2.0})
+    table["total_mm3"] += (-0.25 * within).fillna(0) + rng.normal(0, 2, len(table))
+    combat, fixed = (
+        analyse(table, question(measures=("total_mm3",), site_effect=effect)) for effect in ("combat", "fixed")
+    )
+    mine, reference = (correlation(found, "hamd", group="MDD") for found in (combat, fixed))
+    assert mine["covariates"] == reference["covariates"] == "age, sex, site, icv_mm3"
+    assert mine["r"] == pytest.approx(reference["r"], abs=0.05)
+    assert mine["r"] < -0.5
+    assert correlation(combat, "age", group="MDD")["covariates"] == "sex, icv_mm3"
+
+
 def test_sites_that_are_ignored_hide_the_group():
     without = analyse(simulate().set_index("participant_id"), question(covariates=("age", "sex")))
     rows = without.pairs.set_index(["measure", "stratum"]).loc[("total_mm3", ALL)]
@@ -139,6 +157,17 @@ def test_a_sex_that_cannot_be_compared_is_a_note():
     found = analyse(table, question())
     assert set(found.terms["stratum"]) == {ALL, "F"}
     assert "sex M, total_mm3: not compared. dx: is the same for all" in " ".join(found.notes)
+
+
+def test_a_sex_with_too_few_subjects_for_random_sites_is_a_note():
+    table = simulate(shrink=4).set_index("participant_id")
+    men = table.index[table["sex"] == "M"]
+    few = pd.concat([part.head(3) for _, part in table.loc[men].groupby("dx")])
+    table = pd.concat([table[table["sex"] == "F"], few.assign(site=["a", "b", "c", "d", "a", "b"])])
+    found = analyse(table, question(site_effect="random"))
+    assert set(found.terms["stratum"]) == {ALL, "F"}
+    assert "sex M, total_mm3: not compared. 6 subjects are too few for dx, age, icv_mm3" in " ".join(found.notes)
+    assert found.terms["partial_eta_squared"].between(0, 1).all()
 
 
 def test_a_small_group_has_no_correlation():
@@ -237,6 +266,7 @@ def test_other_columns_and_more_groups(tmp_path):
     assert set(pairs["stratum"]) == {ALL, "F", "M"}
     assert not (tmp_path / "out" / "asymmetry.tsv").exists()
     assert "Site is a random effect, with 3 sites" in page.read_text()
+    assert "on dx and years, gender, with scanner as a random effect." in page.read_text()
     assert (tmp_path / "out" / "figures" / "against_years.png").exists()
 
 
@@ -262,4 +292,9 @@ def test_combat_is_explained(tmp_path):
     table = write(simulate(shrink=4), tmp_path / "t.tsv")
     page = compare_volumes(table, group="dx", covariates=COVARIATES, site_effect="combat", out=tmp_path / "out")
     assert "of which there are 3 here" in page.read_text()
+    text = page.read_text()
+    assert "adjusted for age, sex, icv (mm³), after ComBat took out site" in text
+    assert "a linear model of each measure on dx and age, sex, icv (mm³), after ComBat took out site." in text
+    assert "Mean (SD) after ComBat, before adjustment" in text
+    assert "Volumes before ComBat." in text
     assert pd.notna(read_table(tmp_path / "out" / "ancova.tsv")["p"]).all()

@@ -4,11 +4,15 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from pickle import UnpicklingError
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import find_objects, gaussian_filter, map_coordinates, zoom
+
+from mtseg.errors import InputError
 
 SIDES = ("right", "left")
 """Order of the values in the masks: 1 right, 2 left."""
@@ -56,9 +60,21 @@ class Habenulae:
 
 
 def people_in(masks: str | os.PathLike) -> list[str]:
-    """Name those whose masks a file of `read_shapes` holds."""
-    with np.load(masks) as file:
-        return [str(name) for name in file["subject"]]
+    """Name those whose masks a file of `read_shapes` holds.
+
+    Raises:
+        InputError: It is no such file.
+    """
+    return _arrays(masks, "subject")[0].astype(str).tolist()
+
+
+def _arrays(masks: str | os.PathLike, *names: str) -> list[np.ndarray]:
+    try:
+        with np.load(masks) as file:
+            return [file[name] for name in names]
+    # A foreign file fails in as many ways as there are formats.
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile, UnpicklingError) as error:
+        raise InputError(f"{masks}: is no npz with mask, subject and affine ({error}). Check the path") from error
 
 
 class _People(Sequence[Habenulae]):
@@ -93,11 +109,22 @@ def read_shapes(
         masks: npz with `mask` (N, X, Y, Z), 1 right and 2 left, `subject` (N,) and `affine` (4, 4).
         volumes: CSV with `subject`, `hb_volume_right` and `hb_volume_left`, mm³.
         subjects: Which; None: all.
+
+    Raises:
+        InputError: One of the files is not what it should be.
     """
-    with np.load(masks) as file:
-        voxels, names, affine = file["mask"], file["subject"].astype(str), file["affine"]
-    table = pd.read_csv(volumes, dtype={"subject": str}).set_index("subject")
-    table = table[[f"hb_volume_{side}" for side in SIDES]].astype(float)
+    voxels, names, affine = _arrays(masks, "mask", "subject", "affine")
+    names = names.astype(str)
+    if voxels.ndim != 4 or names.shape != voxels.shape[:1] or affine.shape != (4, 4):
+        raise InputError(f"{masks}: its arrays are not mask (N, X, Y, Z), subject (N,) and affine (4, 4)")
+    columns = [f"hb_volume_{side}" for side in SIDES]
+    try:
+        table = pd.read_csv(volumes, dtype={"subject": str}).set_index("subject")[columns].astype(float)
+    except (OSError, ValueError, KeyError) as error:
+        needed = ", ".join(("subject", *columns))
+        raise InputError(f"{volumes}: is no CSV with {needed} ({error}). Check the path") from error
+    if twice := sorted(table.index[table.index.duplicated()].astype(str).unique()):
+        raise InputError(f"{volumes}: {', '.join(twice)}: stand there twice. Leave one row of each")
     flips = tuple(slice(None, None, -1 if affine[axis, axis] < 0 else 1) for axis in range(3))
     wanted = [i for i, name in enumerate(names) if name in table.index and (subjects is None or name in subjects)]
     people = [(str(names[i]), voxels[i][flips], table.loc[names[i]].tolist()) for i in wanted]

@@ -15,6 +15,7 @@ from mtseg.report.page import Section
 from mtseg.report.tables import plain
 from mtseg.report.text import say_p, spell
 from mtseg.statistics import SEED
+from mtseg.statistics.bootstrap import FEWEST
 from mtseg.study.calcium.columns import CONDITION
 from mtseg.study.calcium.frames import PreparedFrames
 from mtseg.study.calcium.patterns import PatternChange
@@ -129,7 +130,8 @@ _REPEATS = "Mean and standard deviation over trainings that differ by chance onl
 _LABELS = "A label in one fold only is never learnt before that fold is answered."
 _CELLS = (
     "Of the frames that show a cell: how often the strongest output is one of the frame's cells, and how often the "
-    "cell's own output is .5 or more (recall). 95 % intervals over events, none where all are alike."
+    f"cell's own output is .5 or more (recall). 95 % intervals over events, none of fewer than {FEWEST} or where all "
+    "are alike."
 )
 _SIMILARITY = (
     "HiResCAM at the last feature maps for the strongest output, of a network that was trained on all frames; each map "

@@ -23,8 +23,8 @@ def score_rules(cases: pd.DataFrame, *, labels: Sequence[str], events: Mapping[s
     exact_match: the share of frames whose outputs of .5 or more are their labels and no others.
     macro_average_precision: the mean over labels of the area under the precision-recall curve.
 
-    Intervals (95 %) are over events, because frames of one event are not independent. A handful of events gives a
-    rough one.
+    Intervals (95 %) are over events, because frames of one event are not independent. A dozen events give a rough one,
+    fewer than six none.
 
     Args:
         cases: One row per frame: participant_id, stimulated_target (labels separated by ';') and

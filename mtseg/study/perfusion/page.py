@@ -12,6 +12,7 @@ from mtseg.report.page import Section
 from mtseg.report.tables import plain
 from mtseg.report.text import spell, spell_p
 from mtseg.statistics import VARIANT
+from mtseg.statistics.bootstrap import FEWEST
 from mtseg.study.page import BESIDE, plan_notes, write_study
 from mtseg.study.perfusion.displays import Split
 from mtseg.study.perfusion.figures import Example, map_panel, recall_bars
@@ -124,10 +125,10 @@ _KNOWN = (
 _DISJOINT = "Validation pictures are of people who were not trained on. The source has no such split."
 _RECALL = (
     "Test pictures. A picture counts by the share of repeats that are right. Difference: GoogLeNet minus AlexNet, with "
-    "its 95 % bootstrap interval over patients, too narrow where these are few; p: networks exchanged within patients; "
-    "Holm over the classes. The last two columns are Welch's t-test over the repeats, as published (n/a: they are all "
-    "alike): it speaks of other trainings tested on these very patients, not of other patients, and every difference "
-    "becomes significant with enough repeats."
+    f"its 95 % bootstrap interval over patients, too narrow where these are few, and none of fewer than {FEWEST}; p: "
+    "networks exchanged within patients; Holm over the classes. The last two columns are Welch's t-test over the "
+    "repeats, as published (n/a: they are all alike): it speaks of other trainings tested on these very patients, not "
+    "of other patients, and every difference becomes significant with enough repeats."
 )
 _MAPS = (
     "Grad-CAM at the last feature maps for the class that was answered, on the test pictures; first repeat, published "

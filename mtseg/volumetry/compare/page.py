@@ -28,23 +28,24 @@ OBSERVED = (
 )
 FEW_SITES = (
     "Site is a random effect, with {} sites; SD between them: {}. Of fewer than five sites it is hardly known, and a "
-    "fixed effect (--site-effect fixed) is safer. The tests use within-site degrees of freedom."
+    "fixed effect (--site-effect fixed) is safer. The tests use within-site degrees of freedom; the intervals of the "
+    "adjusted means, which depend on the sites' own spread, as many as there are sites less one."
 )
 COMBAT = (
     "ComBat took the differences between sites out of the volumes before they were compared, and kept group and "
-    "covariates. It borrows strength across measures, of which there are {} here; with a few it does little more than "
-    "give each measure the same mean and spread at all sites. What was kept and what was taken out come from the same "
-    "data: if the share of the groups differs between sites, p is too small and intervals are too narrow (Nygaard "
+    "other covariates. It borrows strength across measures, of which there are {} here; with a few it does little more "
+    "than give each measure the same mean and spread at all sites. What was kept and what was taken out come from the "
+    "same data: if the share of the groups differs between sites, p is too small and intervals are too narrow (Nygaard "
     "2016). Set --site-effect fixed beside it. Left and right need not add up to the total any more."
 )
 GROUPS = (
-    "Analysis of covariance: a linear model of each measure on {} and {}. F-test of the groups beside all covariates "
+    "Analysis of covariance: a linear model of each measure on {} and {}{}. F-test of the groups beside all covariates "
     "(without interactions type II and type III are the same). Partial η²: share of the groups in what the covariates "
     "leave. q: p corrected for the number of measures (Benjamini-Hochberg). p (HC3): the same test without supposing "
     "that all groups vary alike (not with a random site). Intervals, in brackets, are 95 % everywhere on this page."
 )
 MEANS = (
-    "Mean (SD) before adjustment, and the mean that the model expects at mean covariates, with each category counted "
+    "Mean (SD) {}before adjustment, and the mean that the model expects at mean covariates, with each category counted "
     "alike. In the picture every subject is moved to these covariates."
 )
 PAIRS = (
@@ -56,6 +57,9 @@ CORRELATED = (
     "Partial correlations: {} taken out of both, and the group, too, where all groups are together. r: Pearson; ρ: "
     "Spearman; r² is the partial η². q: corrected over all rows (Benjamini-Hochberg). The picture shows each group at "
     "its own mean covariates, with its line and the 95 % band of it."
+)
+NOT_KEPT = (
+    " ComBat did not keep {}: the differences between sites that it took out of the volumes are taken out here of both."
 )
 SIDES = (
     "Left minus right of the same subjects, paired t-test. Asymmetry: the difference in per cent of the mean of both "
@@ -75,7 +79,8 @@ def result_of(found: Comparison, question: Question) -> str:
     analysis = found.whole[measure]
     row = analysis.terms.iloc[0]
     share = spell_interval(row["partial_eta_squared_low"], row["partial_eta_squared_high"])
-    adjusted = f"adjusted for {', '.join(map(name_of, question.covariates))}" if question.covariates else "not adjusted"
+    covariates = ", ".join(map(name_of, question.modelled))
+    adjusted = (f"adjusted for {covariates}" if covariates else "not adjusted") + _of_site(question)
     said = (
         f"{name_of(measure)}, {readable(question.group)}: F({row['df1']:.0f}, {row['df2']:.0f}) = {spell(row['f'])}, "
         f"p {_equals(row['p'])}, partial η² {spell(row['partial_eta_squared'])} (95 % CI: {share}), "
@@ -125,14 +130,22 @@ def sections_of(
         excluded: As `Subjects.excluded`.
         pictures: "adjusted_means" and one for each predictor that could be drawn.
     """
-    covariates = ", ".join(map(name_of, question.covariates)) or "nothing else"
+    covariates = ", ".join(map(name_of, question.modelled)) or "nothing else"
+    combat = question.site_effect is SiteEffect.COMBAT
+    compared = GROUPS.format(readable(question.group), covariates, _of_site(question))
+    described = f"Mean (SD) of numbers, counts of categories.{' Volumes before ComBat.' if combat else ''}"
     own = found.terms[found.terms["term"] == question.group]
     everybody, apart = own[own[STRATUM] == ALL], own[own[STRATUM] != ALL]
     means, pairs = found.means[found.means[STRATUM] == ALL], found.pairs
     sections = [
-        Section("Subjects", "Mean (SD) of numbers, counts of categories.", description_of(found.description)),
-        Section("Groups compared", GROUPS.format(readable(question.group), covariates), tests_of(everybody, {})),
-        Section("Adjusted means", MEANS, means_of(means), [pictures["adjusted_means"]]),
+        Section("Subjects", described, description_of(found.description)),
+        Section("Groups compared", compared, tests_of(everybody, {})),
+        Section(
+            "Adjusted means",
+            MEANS.format("after ComBat, " if combat else ""),
+            means_of(means),
+            [pictures["adjusted_means"]],
+        ),
         Section("Pairs of groups", PAIRS, pairs_of(pairs[pairs[STRATUM] == ALL], {})),
     ]
     by_sex = {STRATUM: readable(question.sex)} if question.sex else {}
@@ -144,7 +157,8 @@ def sections_of(
         out = ", ".join(map(name_of, question.taken_out(predictor))) or "nothing"
         drawn = [pictures[predictor]] if predictor in pictures else []
         title = f"Volumes and {readable(predictor)}"
-        sections.append(Section(title, CORRELATED.format(out), correlations_of(rows, by_sex), drawn))
+        left = NOT_KEPT.format(readable(predictor)) if combat and predictor not in question.modelled else ""
+        sections.append(Section(title, CORRELATED.format(out) + left, correlations_of(rows, by_sex), drawn))
     if found.asymmetry is not None:
         sections.append(Section("Left and right", SIDES, sides_of(found.asymmetry)))
     terms = found.terms[found.terms[STRATUM] == ALL]
@@ -154,6 +168,16 @@ def sections_of(
         headings = {Column.SUBJECT.value: "subject", REASON: "reason"}
         sections.append(Section("Left out", "", plain(excluded, headings=headings)))
     return sections
+
+
+def _of_site(question: Question) -> str:
+    """How a site that is no covariate of the model was dealt with, behind the covariates."""
+    match question.site_effect:
+        case SiteEffect.RANDOM if question.site:
+            return f", with {readable(question.site)} as a random effect"
+        case SiteEffect.COMBAT if question.site:
+            return f", after ComBat took out {readable(question.site)}"
+    return ""
 
 
 def _equals(p: float) -> str:

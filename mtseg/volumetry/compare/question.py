@@ -24,7 +24,7 @@ class Question:
     Attributes:
         group: Column of the groups.
         measures: Columns of the volumes.
-        covariates: Columns that are taken into account, the site among them unless ComBat has removed it.
+        covariates: Columns that are taken into account, the site among them however it is dealt with.
         age: Column of `covariates` to correlate with; None if it is not among them.
         sex: Column of `covariates` by which everything is repeated; None if it is not among them.
         site: Column of `covariates`; None if it is not among them.
@@ -48,7 +48,7 @@ class Question:
 
     @property
     def modelled(self) -> tuple[str, ...]:
-        """Covariates of the linear model: a site that is random, or that ComBat removes, is none of them."""
+        """Covariates of the linear model, which ComBat keeps: a site that is random, or that it removes, is none."""
         return tuple(name for name in self.covariates if self.site_effect is SiteEffect.FIXED or name != self.site)
 
     @property
@@ -57,9 +57,13 @@ class Question:
         return tuple(name for name in (self.age, self.severity) if name)
 
     def taken_out(self, predictor: str) -> tuple[str, ...]:
-        """Covariates of a correlation: all but the predictor; the site too, unless ComBat has removed it."""
-        removed = {predictor, self.site if self.site_effect is SiteEffect.COMBAT else None}
-        return tuple(name for name in self.covariates if name not in removed)
+        """Covariates of a correlation: all but the predictor, the site among them unless ComBat makes that needless.
+
+        That is so for a predictor that ComBat kept. Of any other, such as the severity, it has taken the differences
+        between sites along with the volumes' own, while the predictor still has its: the site is taken out of both.
+        """
+        done = self.site_effect is SiteEffect.COMBAT and predictor in self.modelled
+        return tuple(name for name in self.covariates if name != predictor and not (done and name == self.site))
 
 
 def ask(

@@ -9,6 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pandas as pd
+from pydicom.misc import is_dicom
 
 from mtseg.data import read_cohort
 from mtseg.data.checks.dicom import check_series
@@ -23,7 +24,8 @@ _APART = "Give them in a table, each with an id or a session of its own"
 TABLES = (".tsv", ".csv", ".parquet")
 IMAGES = (".nii", ".nii.gz", ".mgz")
 COLUMN, SESSION = "t1", "session"
-_BIDS_SCANS = ("sub-*/anat/*_T1w.nii*", "sub-*/ses-*/anat/*_T1w.nii*")
+_T1W = ("_T1w.nii", "_T1w.nii.gz")
+_BIDS_SCANS = tuple(f"{folder}/anat/*{end}" for folder in ("sub-*", "sub-*/ses-*") for end in _T1W)
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ def sources_of(inputs: Sequence[str | PathLike]) -> list[Source]:
     """List the scans.
 
     Args:
-        inputs: Image files; BIDS folders; folders of a DICOM series; tables with a column `t1`, or just one of images,
-            and perhaps one of sessions (`session`).
+        inputs: Image files; BIDS folders; folders of a DICOM series or of image files (of these, those that end with
+            _T1w, if any do); tables with a column `t1`, or just one of images, and perhaps one of sessions (`session`).
 
     Raises:
         ProblemsError: A path does not exist, a folder or table holds no scans, or two have one name; lists all.
@@ -89,10 +91,22 @@ def _sources(path: Path) -> Iterator[Source]:
     ):
         for scan in scans:
             yield Source(_bids_name(scan), scan)
+    elif images := _images_in(path):
+        for image in images:
+            yield Source(_bids_name(image), image)
     elif any(file.is_file() for file in path.iterdir()):
         yield Source(f"sub-{_letters(path.name)}", path)
     else:
         raise InputError("is a folder without T1 images (sub-*/anat/*_T1w.nii.gz) or DICOM files")
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """The image files of a folder that has no BIDS folders and no DICOM files; of these T1w, if they are named so."""
+    files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    images = [file for file in files if file.name.lower().endswith(IMAGES)]
+    if not images or any(is_dicom(file) for file in files if file not in images):
+        return []
+    return [image for image in images if image.name.endswith(_T1W)] or images
 
 
 def _of_table(path: Path) -> Iterator[Source]:

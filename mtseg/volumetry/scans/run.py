@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import time
 import traceback
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from nibabel.affines import voxel_sizes
 
 from mtseg.cluster import run_all
 from mtseg.errors import InputError
-from mtseg.files import alone_in, replacing, write_table
+from mtseg.files import WRITING, alone_in, replacing, write_table
 from mtseg.images import save_like
 from mtseg.keys import Column
 from mtseg.provenance import write_run
@@ -75,10 +76,16 @@ class Task:
 
     def done(self) -> dict[str, Any] | None:
         """The row, if the scan was measured with the same settings."""
-        if not self.row_file.is_file():
+        facts = _facts_in(self.row_file)
+        if facts is None or (facts["made_with"], facts["source"]) != (self.made_with, self.source.state):
             return None
-        row = json.loads(self.row_file.read_text())
-        return row["row"] if (row["made_with"], row["source"]) == (self.made_with, self.source.state) else None
+        return facts["row"]
+
+    def replaces(self) -> str | None:
+        """The file of another scan of this name whose results lie in the place of this one's, if it still exists."""
+        facts = _facts_in(self.row_file)
+        file = facts and facts["row"].get("file")
+        return file if file and file != str(self.source.path) and Path(file).exists() else None
 
 
 def measure_structure(
@@ -119,6 +126,7 @@ def measure_structure(
     tasks = [Task(structure, source, out, threshold, made_with) for source in sources]
     command = f"volumes {structure.name}"
     with alone_in(out):
+        _remove_leftovers(out)
         write_table(
             pd.DataFrame(enumerate(structure.labels, 1), columns=["index", "name"]),
             out / f"label-{structure.name}_dseg.tsv",
@@ -131,23 +139,59 @@ def measure_structure(
         todo = [task for task in tasks if task.source.name not in rows]
         if rows:
             logger.info("%d of %d scans were measured before", len(rows), len(tasks))
+        for task in todo:
+            if other := task.replaces():
+                logger.warning(
+                    "%s: the results of %s are replaced by those of %s. Scans of one name need folders of their own "
+                    "(--out), or a table with an id for each",
+                    task.source.name,
+                    other,
+                    task.source.path,
+                )
         for row in run_all(measure, todo, cluster=cluster, lost=lambda task, error: _failed(task, error)):
             rows[row["scan"]] = row
             logger.info("%d/%d %s", len(rows), len(tasks), _line(row))
         table = pd.DataFrame([rows[task.source.name] for task in tasks])
-        earlier = pd.DataFrame(_of_earlier_calls(tasks))
+        of_earlier, left_out = _of_earlier_calls(tasks)
+        earlier = pd.DataFrame(of_earlier)
         if len(earlier):
             logger.info("%d more scans, measured by earlier calls, are in the table too", len(earlier))
+        if left_out:
+            logger.info(
+                "%d more scans in the folder are not in the table: other weights, threshold or version", left_out
+            )
         write_table(pd.concat([table, earlier], ignore_index=True), out / f"{structure.name}.tsv")
     return table
 
 
-def _of_earlier_calls(tasks: Sequence[Task]) -> list[dict[str, Any]]:
-    """Rows of what else lies in the folder, so that scans can be measured one call after the other."""
+def _remove_leftovers(out: Path) -> None:
+    """Remove what is left of files that were being written when an earlier call was killed."""
+    for pattern in (f"{WRITING}*", f"sub-*/**/{WRITING}*"):
+        for leftover in [*out.glob(pattern)]:
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _facts_in(row_file: Path) -> dict[str, Any] | None:
+    """What was written of a scan; None: nothing, or nothing that can be read, so that it is not measured."""
+    try:
+        facts = json.loads(row_file.read_text())
+        return facts if isinstance(facts["row"], dict) and {"made_with", "source"} <= facts.keys() else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _of_earlier_calls(tasks: Sequence[Task]) -> tuple[list[dict[str, Any]], int]:
+    """Rows of what else lies in the folder, so that scans can be measured one call after the other.
+
+    Returns:
+        The rows, and how many others were made with something else.
+    """
     one, ours = tasks[0], {task.row_file for task in tasks}
     others = sorted({*one.out.glob(f"sub-*/**/*_label-{one.structure.name}_volumes.json")} - ours)
-    found = [json.loads(path.read_text()) for path in others]
-    return [row["row"] for row in found if row["made_with"] == one.made_with]
+    whole = [path for path in others if not path.parent.name.startswith(WRITING)]
+    found = [facts for path in whole if (facts := _facts_in(path)) is not None]
+    rows = [facts["row"] for facts in found if facts["made_with"] == one.made_with]
+    return rows, len(found) - len(rows)
 
 
 def _own_network(structure: Structure, network: Path) -> Structure:
@@ -193,7 +237,8 @@ def read_threshold(profile: str | os.PathLike) -> float:
 def measure(task: Task) -> dict[str, Any]:
     """Measure one scan and write its files; an error becomes a row with the reason."""
     began = time.monotonic()
-    for outdated in task.results.values():
+    # The row first: a scan that has it counts as measured, whatever else is gone when this is cut short.
+    for outdated in (task.row_file, *task.results.values()):
         outdated.unlink(missing_ok=True)
     try:
         row, at_thresholds = _measure(task)

@@ -1,5 +1,7 @@
 """Crops to train the habenula network on: of synthetic heads, or of one's own heads with masks."""
 
+import logging
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,8 +30,12 @@ from mtseg.provenance import write_run
 from mtseg.volumetry.scans.inputs import COLUMN, Source, read_scan
 from mtseg.volumetry.scans.locate import locate
 
+logger = logging.getLogger("mtseg")
+
 HELD_OUT_EVERY = 5
 """Of the people with shapes so many make one who is left for tests."""
+_LARGEST = 255
+"""Value of a mask that a crop can hold."""
 
 
 def synthesise(
@@ -56,15 +62,23 @@ def synthesise(
         held_out: Use the shapes of every fifth person, which are left for tests; else those of the others.
 
     Raises:
-        InputError: In one of the heads no head was found.
+        InputError: In one of the heads no head was found, masks or volumes are not what they should be or have nobody
+            in common, or there can be no such voxels.
     """
+    if not 0 < voxel_mm[0] <= voxel_mm[1] < math.inf:
+        raise InputError(f"--voxel-mm {voxel_mm[0]:g} {voxel_mm[1]:g}: give the smallest, above 0, then the largest")
     everybody = people_in(masks)
     tests = set(everybody[::HELD_OUT_EVERY])
     people = [name for name in everybody if (name in tests) == held_out]
+    shapes = read_shapes(masks, volumes, subjects=people)
+    if not len(shapes):
+        kind = "left for tests" if held_out else "to train on"
+        raise InputError(
+            f"{volumes}: has none of the {len(people)} subjects of {masks} who are {kind}. Compare the ids"
+        )
     anatomies = [_anatomy(Path(head)) for head in heads] or [anatomy_of(load_mni152_template(resolution=1))]
     facts = {"command": "volumes synthesise", "masks": str(masks), "heads": [str(head) for head in heads]}
     write_run(out, **facts, crops=crops, seed=seed, voxel_mm=voxel_mm, held_out=held_out)
-    shapes = read_shapes(masks, volumes, subjects=people)
     return write_crops(out, anatomies=anatomies, habenulae=shapes, count=crops, seed=seed, voxel_mm=voxel_mm)
 
 
@@ -84,7 +98,8 @@ def cut_crops(table: str | os.PathLike, *, out: str | os.PathLike) -> Path:
         out: Folder for the crops and `cohort.tsv`.
 
     Raises:
-        ProblemsError: Heads that could not be read or found; the crops of the others are there, but no table.
+        ProblemsError: Ids that are no file names or stand there twice. Or heads that could not be read or found, masks
+            that miss the crop or have values that it cannot hold; the crops of the others are there, but no table.
     """
     out = Path(out).absolute()
     cohort = read_cohort(table, sequences=(COLUMN,))
@@ -95,16 +110,25 @@ def cut_crops(table: str | os.PathLike, *, out: str | os.PathLike) -> Path:
         Problem(str(name), str(table), "stands there twice", "Give each head an id of its own")
         for name in names[names.duplicated()].unique()
     ]
+    problems += [
+        Problem(str(name), str(table), f"the id '{name}' is no file name", "Give an id without slashes and not of dots")
+        for name in names[names.str.contains(r"[/\\]") | names.isin(["", ".", ".."])].unique()
+    ]
     there = cohort.table.dropna(subset=[COLUMN, Column.MASK])
     if there.empty:
         problems.append(Problem("", str(table), f"no row has {COLUMN} and {Column.MASK}", "Fill them in"))
     if problems:
         raise ProblemsError(problems)
+    for row in cohort.table.drop(there.index).to_dict("records"):
+        empty = " and ".join(name for name in (COLUMN, Column.MASK.value) if pd.isna(row[name]))
+        logger.warning("%s: is left out, since the table has no %s", row[Column.SUBJECT], empty)
     rows = []
     for row in there.to_dict("records"):
         subject = str(row[Column.SUBJECT])
         try:
-            rows.append(row | _cut(Path(row[COLUMN]), Path(row[Column.MASK]), out / subject))
+            rows.append(row | _cut(subject, Path(row[COLUMN]), Path(row[Column.MASK]), out / subject))
+        except ProblemsError as error:
+            problems += error.problems
         except InputError as error:
             problems.append(Problem(subject, "", str(error), "Or take the row out of the table"))
     if problems:
@@ -114,17 +138,25 @@ def cut_crops(table: str | os.PathLike, *, out: str | os.PathLike) -> Path:
     return out / "cohort.tsv"
 
 
-def _cut(t1_file: Path, mask_file: Path, stem: Path) -> dict[str, str]:
+def _cut(subject: str, t1_file: Path, mask_file: Path, stem: Path) -> dict[str, str]:
     """Write one crop and its mask, and give their paths."""
     t1, labels = (_read(file) for file in (t1_file, mask_file))
+    values = np.unique(labels.get_fdata(dtype=np.float32).round())
+    if wrong := [f"{value:g}" for value in values if not 0 <= value <= _LARGEST]:
+        what = f"holds the values {', '.join(wrong[:5])}{', ...' if len(wrong) > 5 else ''}"
+        remedy = f"Number the structures from 1 to {_LARGEST}; 0 is what is none"
+        raise ProblemsError([Problem(subject, str(mask_file), what, remedy)])
     try:
         located = locate(t1)
     except InputError as error:
         raise InputError(f"{t1_file}: {error}") from None
     frame = Frame.around(located.place(CENTRE_MM), turn=located.turn, voxel_mm=CROP_MM, shape=CROP_SHAPE)
-    values = np.unique(labels.get_fdata(dtype=np.float32).round())
     shares = np.stack([_share(labels, value, frame) for value in values])  # each value's share, not the nearest voxel
     mask = values[shares.argmax(axis=0)].astype(np.uint8)
+    if not mask.any():
+        what = "nothing of the mask lies in the crop round the habenulae"
+        remedy = "Look whether mask and image lie on one another, and whether it is of the habenulae"
+        raise ProblemsError([Problem(subject, str(mask_file), what, remedy)])
     paths = {}
     for kind, voxels in {COLUMN: frame.cut(t1), Column.MASK.value: mask}.items():
         paths[kind] = f"{stem}_{kind}.nii.gz"

@@ -24,6 +24,11 @@ CASES = pd.DataFrame(ROWS, columns=NAMES)
 EVENTS = dict(zip(CASES["participant_id"], CASES["event"], strict=True))
 
 
+AGAIN = CASES.assign(**{name: CASES[name] + "again" for name in ("participant_id", "event")})
+TWICE = pd.concat([CASES, AGAIN], ignore_index=True)
+"""Ten events instead of five, of which there is no interval."""
+
+
 def by_rule(cases, **given):
     return score_rules(cases, **{"labels": LABELS, "events": EVENTS} | given).set_index("rule")
 
@@ -37,8 +42,11 @@ def test_rules_by_hand():
     truth = np.array([[label in cell.split(";") for label in LABELS] for cell in CASES["stimulated_target"]])
     macro = average_precision_score(truth, CASES[NAMES[3:]].to_numpy(), average="macro")
     assert found["value"]["macro_average_precision"] == pytest.approx(macro)
-    assert (found["low"] < found["value"]).all()
-    assert (found["high"] > found["value"]).all()
+    assert found[["low", "high"]].isna().all(axis=None)
+    twice = by_rule(TWICE, events=dict(zip(TWICE["participant_id"], TWICE["event"], strict=True)))
+    assert twice["value"].tolist() == pytest.approx(found["value"].tolist())
+    assert (twice["low"] < twice["value"]).all()
+    assert (twice["high"] > twice["value"]).all()
 
 
 def test_chance_by_hand():
@@ -94,8 +102,11 @@ def test_cells_by_hand():
         true = CASES["stimulated_target"].str.contains(label)
         expected = average_precision_score(true, CASES[f"stimulated_prob_{label}"])
         assert found.loc[label, "average_precision"] == pytest.approx(expected)
-    assert np.isnan(found.loc["c01", "right_strongest_low"])  # all are right: no interval that would claim certainty
-    assert found.loc["c01", "recall_low"] < 3 / 5 < found.loc["c01", "recall_high"]
+    events = dict(zip(TWICE["participant_id"], TWICE["event"], strict=True))
+    twice = score_cells(TWICE, labels=LABELS, events=events).set_index("cell").loc["c01"]
+    assert np.isnan(twice["right_strongest_low"])  # all are right: no interval that would claim certainty
+    assert twice["recall_low"] < 3 / 5 < twice["recall_high"]
+    assert np.isnan(found.loc["c01", "recall_low"])  # of three events
 
 
 def test_a_label_that_does_not_occur():

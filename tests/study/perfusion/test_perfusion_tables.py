@@ -126,8 +126,11 @@ def test_recall_is_compared_over_patients():
     assert found[["class", "alexnet", "googlenet", "difference"]].tolist() == ["AD", 0.5, 1.0, 0.5]
     assert found["p"] == found["p_holm"] == pytest.approx(4 / 8)  # the only class that anybody has
     assert found[["pictures", "patients"]].tolist() == [6, 3]
-    assert found["difference_low"] < 0.5 < found["difference_high"]
+    assert np.isnan(found["difference_low"])  # of three patients
     assert np.isnan(found["p_trainings"])  # the repeats are alike
+    cases, persons = cases_of({"AD": {"alexnet": [row * 2 for row in alike], "googlenet": [row * 2 for row in better]}})
+    six = compare_recall(cases, persons=persons).iloc[0]
+    assert six["difference_low"] < 0.5 < six["difference_high"]
 
 
 def test_a_picture_counts_by_the_share_of_repeats_that_are_right():
@@ -190,7 +193,11 @@ def test_means_of_maps_by_answer():
     right = found.loc[("AD", "right")]
     assert right[["pictures", "patients", "empty"]].tolist() == [3, 2, 0]
     assert right[["inside", "expected", "on_surface", "surface"]].tolist() == pytest.approx([0.5, 0.25, 0.6, 0.7])
-    assert right["inside_low"] < 0.5 < right["inside_high"]
+    assert np.isnan(right["inside_low"])  # of two patients
+    others = [measured.assign(patient=measured["patient"] + str(k)) for k in range(3)]
+    six = average_maps(pd.concat(others)).set_index(["lowered", "answer"]).loc[("AD", "right")]
+    assert six["inside"] == pytest.approx(0.5)
+    assert six["inside_low"] < 0.5 < six["inside_high"]
     wrong = found.loc[("AD", "wrong")]
     assert wrong[["pictures", "empty"]].tolist() == [1, 1] and np.isnan(wrong["inside"])
 

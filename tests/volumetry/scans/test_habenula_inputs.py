@@ -36,6 +36,27 @@ def test_files_folders_and_tables(tmp_path):
         read_scan(found[-1])
 
 
+def test_what_is_named_almost_like_a_scan(tmp_path):
+    scan = touch(tmp_path / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
+    for name in ("sub-01_T1w.nii.gz.json", "sub-01_T1w.nii.bak"):
+        scan.with_name(name).write_text("{}")
+    assert [source.path for source in sources_of([tmp_path])] == [scan]
+
+
+def test_a_folder_of_nifti_files(tmp_path, save_series):
+    """It was taken for a DICOM series."""
+    flat = tmp_path / "flat"
+    scans = [touch(flat / name) for name in ("a.nii.gz", "b.nii")]
+    (flat / "a.json").write_text("{}")
+    (flat / "._a.nii.gz").write_text("what macOS leaves")
+    assert [(source.name, source.path) for source in sources_of([flat])] == [("sub-a", scans[0]), ("sub-b", scans[1])]
+    named = touch(flat / "sub-07_T1w.nii.gz")
+    assert [source.path for source in sources_of([flat])] == [named]
+    save_series(tmp_path / "P 07", np.zeros((20, 20, 18), np.int16), np.eye(4))
+    touch(tmp_path / "P 07" / "converted.nii.gz")
+    assert [source.path for source in sources_of([tmp_path / "P 07"])] == [tmp_path / "P 07"]
+
+
 def test_another_sequence_is_no_t1(tmp_path):
     """A table whose T1 cells are all empty had its T2 images measured."""
     touch(tmp_path / "t2.nii.gz")

@@ -1,7 +1,9 @@
 """Many scans: what is written, what fails, what is done again. Finding and segmenting are tested elsewhere."""
 
 import json
+import logging
 import shutil
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -106,6 +108,91 @@ def test_scans_of_earlier_calls_stay_in_the_table(study, tmp_path):
     scan = folder / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
     measure_structure(HABENULA, [scan], out=out, profile=tmp_path / "profile.json")
     assert read_table(out / "habenula.tsv")["scan"].tolist() == ["sub-01"], "thresholds are not mixed"
+
+
+def test_what_a_killed_call_left_behind(study):
+    """Its half-written row doubled a scan, or ended every later call with a JSONDecodeError."""
+    folder, out, _ = study
+    measure_structure(HABENULA, [folder], out=out)
+    row_file = out / "sub-02" / "ses-a" / "anat" / "sub-02_ses-a_label-habenula_volumes.json"
+    for name, text in (("whole", row_file.read_text()), ("half", '{"made_with"')):
+        (row_file.parent / f".writing-{name}").mkdir()
+        (row_file.parent / f".writing-{name}" / row_file.name).write_text(text)
+    (out / ".writing-table").mkdir()
+    measure_structure(HABENULA, [folder / "sub-01" / "anat" / "sub-01_T1w.nii.gz"], out=out)
+    assert read_table(out / "habenula.tsv")["scan"].tolist() == ["sub-01", "sub-02_ses-a"]
+    assert not [*out.rglob(".writing-*")]
+
+
+def test_files_that_are_being_written_are_no_rows(study, monkeypatch):
+    """Where a folder cannot be locked, another machine may write into it."""
+    folder, out, _ = study
+    monkeypatch.setattr(run, "_remove_leftovers", lambda folder: None)
+    measure_structure(HABENULA, [folder], out=out)
+    row_file = out / "sub-02" / "ses-a" / "anat" / "sub-02_ses-a_label-habenula_volumes.json"
+    (row_file.parent / ".writing-x").mkdir()
+    shutil.copy(row_file, row_file.parent / ".writing-x")
+    measure_structure(HABENULA, [folder / "sub-01" / "anat" / "sub-01_T1w.nii.gz"], out=out)
+    assert read_table(out / "habenula.tsv")["scan"].tolist() == ["sub-01", "sub-02_ses-a"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"row": null}', '{"row": {}}', "\x00"])
+def test_a_damaged_row_is_no_measurement(study, text):
+    folder, out, seen = study
+    measure_structure(HABENULA, [folder], out=out)
+    (out / "sub-02" / "ses-a" / "anat" / "sub-02_ses-a_label-habenula_volumes.json").write_text(text)
+    measure_structure(HABENULA, [folder / "sub-01" / "anat" / "sub-01_T1w.nii.gz"], out=out)
+    assert read_table(out / "habenula.tsv")["scan"].tolist() == ["sub-01"]
+    measure_structure(HABENULA, [folder], out=out)
+    assert len(seen) == 3
+    assert read_table(out / "habenula.tsv")["error"].isna().tolist() == [True, True, False]
+
+
+def test_a_scan_whose_masks_are_gone_is_not_measured(study, monkeypatch, tmp_path):
+    """Killed while outdated results were removed, the row was the last to go: it stood there without masks."""
+    folder, out, _ = study
+    measure_structure(HABENULA, [folder], out=out)
+    (tmp_path / "profile.json").write_text('{"threshold": 0.3}')
+    unlink = Path.unlink
+
+    def killed(path, **options):
+        unlink(path, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "unlink", killed)
+    with pytest.raises(KeyboardInterrupt):
+        measure_structure(HABENULA, [folder], out=out, profile=tmp_path / "profile.json")
+    left = [path.name for path in (out / "sub-01" / "anat").iterdir()]
+    assert len(left) == 3 and "sub-01_label-habenula_volumes.json" not in left
+
+
+def test_another_scan_of_the_same_name_is_told(study, tmp_path, caplog):
+    """The first one's results were replaced without a word."""
+    folder, out, _ = study
+    caplog.set_level(logging.WARNING, "mtseg")
+    first = folder / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
+    (tmp_path / "other").mkdir()
+    second = shutil.copy(first, tmp_path / "other" / first.name)
+    measure_structure(HABENULA, [first], out=out)
+    measure_structure(HABENULA, [first], out=out)
+    assert not caplog.messages
+    measure_structure(HABENULA, [second], out=out)
+    (said,) = caplog.messages
+    assert said.startswith(f"sub-01: the results of {first} are replaced by those of {second}")
+    caplog.clear()
+    second.unlink()
+    measure_structure(HABENULA, [first], out=out)
+    assert not caplog.messages, "a scan that was moved"
+
+
+def test_scans_that_are_not_in_the_table_are_counted(study, tmp_path, caplog):
+    folder, out, _ = study
+    measure_structure(HABENULA, [folder], out=out)
+    (tmp_path / "profile.json").write_text('{"threshold": 0.3}')
+    caplog.set_level(logging.INFO, "mtseg")
+    scan = folder / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
+    measure_structure(HABENULA, [scan], out=out, profile=tmp_path / "profile.json")
+    assert "1 more scans in the folder are not in the table: other weights, threshold or version" in caplog.messages
 
 
 def test_a_scan_that_fails_leaves_nothing_of_an_earlier_one(study):

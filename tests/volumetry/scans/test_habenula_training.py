@@ -56,11 +56,96 @@ def test_heads_that_are_not_found_are_told_together(head, monkeypatch):
     assert not (head / "out" / "cohort.tsv").exists()
 
 
+def test_rows_that_are_left_out_are_named(head, caplog):
+    cut_crops(head / "cohort.tsv", out=head / "out")
+    assert caplog.messages == ["b: is left out, since the table has no mask"]
+
+
+@pytest.mark.parametrize(("change", "what"), [(255, "holds the values 256, 257"), (-3, "holds the values -2, -1")])
+def test_values_that_a_crop_cannot_hold(head, change, what):
+    """256 and 257 were 0 and 1."""
+    mask = nib.load(head / "mask.nii.gz")
+    values = mask.get_fdata().astype(np.int16)
+    nib.save(nib.Nifti1Image(np.where(values, values + change, 0).astype(np.int16), mask.affine), head / "mask.nii.gz")
+    with pytest.raises(ProblemsError, match=rf"a: .*mask\.nii\.gz: {what}\. Number the structures from 1 to 255"):
+        cut_crops(head / "cohort.tsv", out=head / "out")
+    assert not (head / "out").exists()
+
+
+def test_a_mask_outside_of_the_crop(head):
+    """The crop had an empty mask, and trained the network to find nothing."""
+    mask = nib.load(head / "mask.nii.gz")
+    elsewhere = np.zeros(mask.shape, np.uint8)
+    elsewhere[:3, :3, :3] = 1
+    nib.save(nib.Nifti1Image(elsewhere, mask.affine), head / "mask.nii.gz")
+    with pytest.raises(ProblemsError, match=r"a: .*mask\.nii\.gz: nothing of the mask lies in the crop"):
+        cut_crops(head / "cohort.tsv", out=head / "out")
+    assert not (head / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["../a", "x/y", "x\\y", "..", ".", ""])
+def test_an_id_that_is_no_file_name(head, name):
+    """Crops of `../a` lay beside the folder."""
+    table = pd.DataFrame({"participant_id": [name, "b"], "t1": "t1.nii.gz", "mask": "mask.nii.gz"})
+    table.to_csv(head / "odd.tsv", sep="\t", index=False)
+    before = {*head.iterdir()}
+    with pytest.raises(ProblemsError, match="is no file name"):
+        cut_crops(head / "odd.tsv", out=head / "out")
+    assert {*head.iterdir()} == before
+
+
 def test_a_table_without_masks(head):
     table = pd.read_csv(head / "cohort.tsv", sep="\t").drop(columns="mask")
     table.to_csv(head / "bare.tsv", sep="\t", index=False)
     with pytest.raises(InputError, match="no column 'mask'"):
         cut_crops(head / "bare.tsv", out=head / "out")
+
+
+@pytest.fixture
+def shapes(head):
+    """Files of six people."""
+    names = [str(100 + i) for i in range(6)]
+    masks = np.zeros((6, 20, 20, 20), np.uint8)
+    np.savez(head / "six.npz", mask=masks, subject=names, affine=np.eye(4))
+    pd.DataFrame({"subject": names, "hb_volume_right": 20.0, "hb_volume_left": 15.0}).to_csv(head / "six.csv")
+    pd.DataFrame({"subject": ["7"], "hb_volume_right": 20.0, "hb_volume_left": 15.0}).to_csv(head / "others.csv")
+    pd.DataFrame({"subject": [*names, "100"], "hb_volume_right": 2.0, "hb_volume_left": 1.0}).to_csv(head / "twice.csv")
+    np.savez(head / "foreign.npz", a=masks)
+    np.savez(head / "flat.npz", mask=masks[0], subject=names, affine=np.eye(4))
+    np.save(head / "one.npy", masks)
+    (head / "empty.npz").write_bytes(b"")
+    (head / "broken.npz").write_bytes((head / "six.npz").read_bytes()[:300])
+    return head
+
+
+@pytest.mark.parametrize(
+    ("masks", "volumes", "what"),
+    [
+        ("none.npz", "six.csv", r"none\.npz: is no npz"),
+        ("foreign.npz", "six.csv", r"foreign\.npz: is no npz"),
+        ("flat.npz", "six.csv", r"flat\.npz: its arrays are not mask"),
+        ("one.npy", "six.csv", r"one\.npy: is no npz"),
+        ("empty.npz", "six.csv", r"empty\.npz: is no npz"),
+        ("broken.npz", "six.csv", r"broken\.npz: is no npz"),
+        ("six.csv", "six.csv", r"six\.csv: is no npz"),
+        ("six.npz", "none.csv", r"none\.csv: is no CSV"),
+        ("six.npz", "six.npz", r"six\.npz: is no CSV"),
+        ("six.npz", "cohort.tsv", r"cohort\.tsv: is no CSV"),
+        ("six.npz", "twice.csv", r"twice\.csv: 100: stand there twice"),
+        ("six.npz", "others.csv", r"others\.csv: has none of the 4 subjects of .*six\.npz who are to train on"),
+    ],
+)
+def test_what_no_shapes_can_be_made_of(shapes, masks, volumes, what):
+    with pytest.raises(InputError, match=what):
+        synthesise(shapes / masks, shapes / volumes, out=shapes / "out", crops=1)
+    assert not (shapes / "out").exists()
+
+
+@pytest.mark.parametrize("voxel_mm", [(0, 1), (-1, 1), (1.4, 0.7), (np.nan, 1), (1, np.inf)])
+def test_voxels_that_cannot_be(shapes, voxel_mm):
+    with pytest.raises(InputError, match=r"--voxel-mm .*: give the smallest, above 0, then the largest"):
+        synthesise(shapes / "six.npz", shapes / "six.csv", out=shapes / "out", crops=1, voxel_mm=voxel_mm)
+    assert not (shapes / "out").exists()
 
 
 @pytest.mark.parametrize(("held_out", "people"), [(True, {"100", "105"}), (False, {"101", "102", "103", "104"})])
