@@ -28,6 +28,7 @@ from mtseg.statistics import (
     logistic_scores_table,
     pool_variants,
 )
+from mtseg.statistics.corrections import holm
 from mtseg.statistics.measures import measured
 from mtseg.tasks import Head, Kind, Structures
 
@@ -48,7 +49,7 @@ class Results:
         variants: See `pool_variants`.
         comparisons: See `compare_variants`; empty with one variant.
         calibration: Temperature scaling, by variant and head; each fold's temperature comes from the other folds.
-        simple_scores: See `logistic_scores_table`, by variant.
+        simple_scores: See `logistic_scores_table`, by variant; p_holm is corrected over all rows.
         subsets: `variants` of the networks that were given fewer sequences; folds pooled, seeds averaged.
         choices: What was tuned, see `chosen_jobs`.
         calibrated: Variant and head to target, probability before and after scaling; not written.
@@ -248,7 +249,10 @@ def _simple_scores(
         )
         if len(table):
             tables.append(table.assign(**{VARIANT: name}))
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    if not tables:
+        return pd.DataFrame()
+    every = pd.concat(tables, ignore_index=True)
+    return every.assign(p_holm=holm(every["p"].to_numpy()))
 
 
 def _subsets(spec: Spec, jobs: Sequence[Job], summarise: Callable[..., pd.DataFrame]) -> pd.DataFrame:

@@ -16,7 +16,6 @@ from mtseg.report.page import Section, write_page
 from mtseg.report.tables import Cell, Table, simple_scores_of, summary_of
 from mtseg.report.text import METRICS, key_result, note_of_few, readable, say_p, spell, spell_interval, spell_p
 from mtseg.statistics import ALL, SEED, VARIANT
-from mtseg.statistics.corrections import holm
 from mtseg.statistics.groups import ALPHA
 from mtseg.tasks import Head
 
@@ -244,7 +243,7 @@ def _calibration_pictures(calibrated: Calibrated, reference: str) -> Iterator[Pi
 
 
 def _models(simple_scores: pd.DataFrame) -> Table:
-    table = simple_scores_of(simple_scores.assign(p_holm=holm(simple_scores["p"].to_numpy())))
+    table = simple_scores_of(simple_scores)
     rows = [[Cell(readable(name)), *row] for name, row in zip(simple_scores[VARIANT], table.rows, strict=True)]
     return Table([VARIANT, *table.columns], rows)
 

@@ -24,6 +24,7 @@ from mtseg.experiment.results import _calibrated, _notes, _subsets
 from mtseg.experiment.variants import Choice, Variant
 from mtseg.files import alone_in, read_table, write_table
 from mtseg.statistics import pool_variants
+from mtseg.statistics.corrections import holm
 from mtseg.tasks import Head, Kind, Structures
 
 TINY = {
@@ -99,6 +100,7 @@ def test_subsets_scores_and_calibration_have_their_rows(whole):
     subsets = read_table(whole / "subsets.tsv")
     assert [*subsets["sequences"].unique()] == ["dwi+adc", "dwi"]
     scores = read_table(whole / "simple_scores.tsv")
+    assert scores["p_holm"].tolist() == pytest.approx(holm(scores["p"].to_numpy()).tolist(), nan_ok=True)
     assert {*scores.loc[scores["variant"] == "joint", "score"]} >= {"age", "volume_mm3_lesion"}
     assert {*scores.loc[scores["variant"] == "class", "score"]} & {"age", "volume_mm3_lesion"} == {"age"}
     assert {*read_table(whole / "calibration.tsv")["metric"]} == {"brier", "ece"}

@@ -4,7 +4,7 @@ from functools import partial
 
 import pandas as pd
 
-from mtseg.report.experiment import _folds, _models, _task
+from mtseg.report.experiment import _folds, _task
 from mtseg.report.experiment import main_result as result
 from mtseg.tasks import Head, Kind
 
@@ -72,17 +72,6 @@ def test_without_comparisons_the_variant_and_all_its_tasks():
     said = main_result(pd.DataFrame(), pooled(*rows), "joint")
     assert said.startswith("joint: Dice 0.800 (95 % CI: 0.100 to 0.900) over 60 subjects; outcome AUC 0.700 (")
     assert main_result(pd.DataFrame(), pooled(*rows), "failed").startswith("other: outcome AUC 0.700")
-
-
-def test_simple_scores_of_all_variants_are_corrected_together():
-    numbers = {f"{name}{end}": 0.7 for name in ("auc", "network_auc", "difference") for end in ("", "_low", "_high")}
-    told = {"head": "outcome", "score": "age", "direction": "higher = more good", "n": 60}
-    rows = [
-        {"variant": name, "p": p} | told | numbers for name, p in {"joint": 0.01, "class": 0.03, "flair": 0.02}.items()
-    ]
-    table = _models(pd.DataFrame(rows))
-    place = table.columns.index("p (Holm)")
-    assert [row[place].text for row in table.rows] == ["0.030", "0.040", "0.040"]
 
 
 def test_a_variant_may_be_called_all():
