@@ -12,7 +12,15 @@ app = typer.Typer(
     no_args_is_help=True, help="Volumes of small structures from head scans; groups, reliability and calibration."
 )
 
-Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
+
+def _folder(out: Path) -> Path:
+    from mtseg.files import check_folder
+
+    check_folder(out)
+    return out
+
+
+Out = Annotated[Path, typer.Option("--out", help="Folder for the results.", callback=_folder)]
 Measures = Annotated[
     list[str] | None,
     typer.Option("--measure", help="Column of volumes; repeatable; else left_mm3, right_mm3, total_mm3."),
@@ -50,10 +58,8 @@ def compare(
     ] = False,
 ) -> None:
     """Compare groups: ANCOVA, pairs, correlations with age and severity, by sex; tables, pictures and a page."""
-    from mtseg.files import check_folder
     from mtseg.volumetry.compare import compare_volumes
 
-    check_folder(out)
     page = compare_volumes(
         table,
         out=out,
@@ -85,11 +91,9 @@ def reliability(
     ] = None,
 ) -> None:
     """Test-retest: ICC, percentage error, limits of agreement, minimal detectable change; tables, picture, page."""
-    from mtseg.files import check_folder
     from mtseg.volumetry.reliability import report_reliability
     from mtseg.volumetry.sessions import parse_columns
 
-    check_folder(out)
     wide = parse_columns(columns or ())
     typer.echo(report_reliability(table, out=out, measures=measure or (), session=session, columns=wide))
 
@@ -166,10 +170,8 @@ def crops(
 ) -> None:
     """Cut what habenula_t1 sees out of heads with masks: to train it, or to test it, on your own."""
     from mtseg.cli.log import log_to_terminal
-    from mtseg.files import check_folder
     from mtseg.volumetry.scans import cut_crops
 
-    check_folder(out)
     log_to_terminal()
     typer.echo(cut_crops(table, out=out))
 
@@ -186,9 +188,7 @@ def synthesise(
     held_out: Annotated[bool, typer.Option("--held-out", help="Shapes of the people who are left for tests.")] = False,
 ) -> None:
     """Make crops of synthetic heads with habenulae of known shape and volume, to train habenula_t1."""
-    from mtseg.files import check_folder
     from mtseg.volumetry.scans import synthesise as run
 
-    check_folder(out)
     made = run(masks, volumes, out=out, crops=number, heads=head or (), seed=seed, voxel_mm=voxel_mm, held_out=held_out)
     typer.echo(made)

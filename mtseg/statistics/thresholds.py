@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from sklearn.model_selection import KFold
+from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
 
 from mtseg.statistics.bootstrap import SEED, Estimate
 from mtseg.statistics.clusters import estimate_clustered
@@ -101,7 +101,7 @@ def cross_validated(curves: Curves, aim: Aim, *, persons: np.ndarray, folds: int
     Args:
         curves: Of all cases.
         aim: See `Curves.best`.
-        persons: Whose each case is, numbered from 0, (cases,).
+        persons: Whose each case is, (cases,).
         folds: Into which the persons are divided at random; by default each person is one.
 
     Returns:
@@ -110,11 +110,10 @@ def cross_validated(curves: Curves, aim: Aim, *, persons: np.ndarray, folds: int
     References:
         Stone, Cross-validatory choice and assessment of statistical predictions, JRSS B 1974.
     """
-    chosen, everyone = np.empty(len(persons), dtype=int), np.arange(persons.max() + 1)
-    parts = KFold(len(everyone)) if folds is None else KFold(folds, shuffle=True, random_state=SEED)
-    for _, held_out in parts.split(everyone):
-        own = np.isin(persons, held_out)
-        chosen[own] = curves.best(np.flatnonzero(~own), aim)
+    chosen = np.empty(len(persons), dtype=int)
+    parts = LeaveOneGroupOut() if folds is None else GroupKFold(folds, shuffle=True, random_state=SEED)
+    for others, held_out in parts.split(persons, groups=persons):
+        chosen[held_out] = curves.best(others, aim)
     return chosen
 
 
