@@ -11,6 +11,7 @@ from typing import Any
 
 from ignite.distributed import one_rank_only
 
+from mtseg.errors import InputError
 from mtseg.files import replacing
 from mtseg.keys import File
 
@@ -36,6 +37,17 @@ def write_run(folder: str | os.PathLike, **facts: Any) -> None:
     } | facts
     with replacing(Path(folder) / File.RUN) as temporary:
         temporary.write_text(json.dumps(run, indent=2, default=str) + "\n")
+
+
+def check_command(folder: str | os.PathLike, command: str) -> None:
+    """Check that a folder holds no results of another command, of which some would be overwritten.
+
+    Raises:
+        InputError: It does.
+    """
+    file = Path(folder) / File.RUN
+    if file.exists() and (other := json.loads(file.read_text()).get("command")) != command:
+        raise InputError(f"{folder}: holds the results of `mtseg {other}`. Choose another folder (--out)")
 
 
 def _commit() -> str | None:

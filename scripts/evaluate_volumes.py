@@ -35,7 +35,7 @@ from mtseg.metrics.overlap import compare_masks
 from mtseg.statistics.bootstrap import estimate
 from mtseg.statistics.repeatability import repeatability
 from mtseg.statistics.summary import RESAMPLES
-from mtseg.volumetry.scans.inputs import Source, read_scan
+from mtseg.volumetry.scans.inputs import read_scan
 from mtseg.volumetry.scans.locate import Located, locate
 from mtseg.volumetry.scans.measure import native_masks, volumes
 from mtseg.volumetry.scans.segment import segment
@@ -79,7 +79,7 @@ def evaluate_synthetic(arguments: argparse.Namespace) -> None:
     """Dice, distance, bias and ICC by voxel size; every person once at each."""
     people = people_in(arguments.masks)[::HELD_OUT_EVERY][: arguments.people]
     everybody = read_shapes(arguments.masks, arguments.volumes, subjects=people)
-    head = read_scan(Source("head", arguments.head))
+    head = read_scan(arguments.head)
     anatomy = anatomy_of(head, np.linalg.inv(locate(head).from_mni))
     rows = []
     for (number, person), voxel_mm in product(enumerate(everybody), VOXELS_MM):
@@ -129,11 +129,11 @@ def _print_synthetic(title: str, part: pd.DataFrame) -> None:
 
 def evaluate_robustness(arguments: argparse.Namespace) -> None:
     """Volumes of one head in many guises, against those of the head as it is."""
-    head = read_scan(Source("head", arguments.head))
+    head = read_scan(arguments.head)
     reference = _measure(head, np.eye(4))
     print(f"as it is: left {reference['left']:.2f}, right {reference['right']:.2f} mm3")
     rows = []
-    brain = arguments.brain and read_scan(Source("brain", arguments.brain))
+    brain = arguments.brain and read_scan(arguments.brain)
     for kind, name, image, moved in _guises(head, brain):
         if arguments.only not in (None, kind):
             continue
@@ -200,7 +200,7 @@ def evaluate_labelled(arguments: argparse.Namespace) -> None:
     structure = STRUCTURES[arguments.name]
     rows = []
     for record in read_cohort(arguments.table, sequences=("t1",)).table.to_dict("records"):
-        head, labels = (read_scan(Source(kind, Path(record[kind]))) for kind in ("t1", "mask"))
+        head, labels = (read_scan(Path(record[kind])) for kind in ("t1", "mask"))
         found = segment(head, locate(head), structure)
         mask, _ = native_masks(found, head, threshold=structure.threshold)
         spacing = voxel_sizes(head.affine)

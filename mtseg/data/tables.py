@@ -23,7 +23,7 @@ def read_cells(path: Path) -> pd.DataFrame:
         InputError: There is no such file, it is no table, has no rows, or names a column twice.
     """
     try:
-        cells = _read_parquet(path) if path.suffix == ".parquet" else _read_text(path)
+        cells = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_text(path)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file. Check the path of the table") from None
     except UnicodeDecodeError:

@@ -141,7 +141,12 @@ def _scaled(number: Estimate, factor: float) -> Estimate:
 
 
 def _mape(values: np.ndarray) -> Estimate:
-    pairs = [values[:, [a, b]] for a, b in combinations(range(values.shape[1]), 2)]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        percent = np.mean([100 * np.abs(p[:, 0] - p[:, 1]) / np.abs(p.mean(axis=1)) for p in pairs], axis=0)
+    percent = np.mean([_percent(a, b) for a, b in combinations(values.T, 2)], axis=0)
     return estimate(lambda i: percent[i].mean(axis=-1), [np.arange(len(percent))], resamples=_RESAMPLES)
+
+
+def _percent(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """|a - b| in per cent of the mean of both; 0 of two zeros."""
+    apart = np.abs(a - b).astype(float)
+    with np.errstate(divide="ignore"):
+        return 100 * np.divide(apart, np.abs(a + b) / 2, out=apart, where=apart > 0)

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -41,6 +41,7 @@ class Profile:
         name: Of the profile.
         threshold: Probability from which a voxel belongs to a structure.
         aim: "dice" or "volume".
+        structure: What it is of, if the names of the probability images tell.
         volumes: What is compared with the drawn masks: "recommended", `total_mm3` of `mtseg volumes`, or "voxels".
         n: Cases that it was chosen by.
         persons: Whose they are.
@@ -54,6 +55,7 @@ class Profile:
     name: str
     threshold: float
     aim: str
+    structure: str | None
     volumes: str
     n: int
     persons: int
@@ -119,6 +121,7 @@ def calibrate_threshold(
         name=Path(out).stem,
         threshold=float(THRESHOLDS[curves.best(np.arange(n), Aim(aim))]),
         aim=aim,
+        structure=_structure_of(cohort.table[PROBABILITY]),
         volumes=volumes,
         n=n,
         persons=count,
@@ -176,9 +179,19 @@ def _curves(cohort: Cohort, labels: Sequence[int]) -> tuple[Curves, str]:
     return Curves(np.array([dice for dice, _ in curves]), np.array(errors)), "recommended" if whole else "voxels"
 
 
+def _named(probability: str) -> re.Match[str] | None:
+    """What `mtseg volumes` says of a probability image in its name: 1 the scan, 2 the label, 3 the structure."""
+    return re.fullmatch(r"(.+_)space-orig_(label-(.+))_probseg\.nii\.gz", Path(probability).name)
+
+
+def _structure_of(probabilities: Iterable[str]) -> str | None:
+    names = {named[3] if (named := _named(file)) else None for file in probabilities}
+    return names.pop() if len(names) == 1 else None
+
+
 def _measured(probability: str) -> np.ndarray | None:
     """Recommended volumes at all thresholds, mm³, that were written beside a probability image."""
-    named = re.fullmatch(r"(.+_)space-orig_(label-.+)_probseg\.nii\.gz", Path(probability).name)
+    named = _named(probability)
     beside = Path(probability).with_name(f"{named[1]}{named[2]}_volumes.json") if named else None
     if beside is None or not beside.is_file():
         return None

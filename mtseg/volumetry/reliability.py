@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from mtseg.files import write_table
 from mtseg.keys import Column, File, Volume
-from mtseg.provenance import write_run
+from mtseg.provenance import check_command, write_run
 from mtseg.report.figure import NEUTRAL, style
 from mtseg.report.page import Section, write_page
 from mtseg.report.tables import plain
@@ -23,6 +23,7 @@ from mtseg.volumetry.pictures import name_of, panels, save
 from mtseg.volumetry.sessions import Sessions, read_sessions
 from mtseg.volumetry.subjects import REASON, measures_of
 
+COMMAND = "volumes reliability"
 MEASURE = "measure"
 RELIABLE = (
     "ICC(2,1): agreement, a shift between sessions counts as error; ICC(3,1): consistency, it does not. Percentage "
@@ -39,6 +40,8 @@ AGREED = (
     "t-test of the bias. p (size): whether differences grow or shrink with the volume; if so, limits in per cent would "
     "suit better. In the picture: bias (line), limits (dashed), and their 95 % intervals (bands)."
 )
+LEFT_OUT = "Subjects left out: {}. They are listed below."
+FLAGGED = "Subjects with quality flags: {}. Look at their pictures."
 
 
 def report_reliability(
@@ -62,8 +65,10 @@ def report_reliability(
         The page.
 
     Raises:
-        InputError: The table is not in order; everything that is wrong comes at once.
+        InputError: The table is not in order, everything that is wrong at once; or the folder holds the results of
+            another command.
     """
+    check_command(out, COMMAND)
     measures = () if columns else measures or measures_of(table)
     found = read_sessions(table, measures=measures, session=session, columns=columns or {})
     out = Path(out)
@@ -87,7 +92,7 @@ def report_reliability(
         write_table(found.excluded, out / File.EXCLUDED)
     else:  # of another table
         (out / File.EXCLUDED).unlink(missing_ok=True)
-    write_run(out, command="volumes reliability", table=str(table), data=found.fingerprint, n=int(numbers["n"].max()))
+    write_run(out, command=COMMAND, table=str(table), data=found.fingerprint, n=int(numbers["n"].max()))
     sections = [
         Section("Reliability", RELIABLE, plain(_named(numbers), headings=_headings(_RELIABILITY))),
         Section("Measurement error", ERROR, plain(_named(numbers), headings=_headings(_ERRORS))),
@@ -102,7 +107,9 @@ def report_reliability(
         result=_result(numbers),
         n=int(numbers["n"].max()),
         sections=sections,
-        notes=[f"Subjects left out: {len(found.excluded)}. They are listed below."] if len(found.excluded) else [],
+        notes=[
+            note.format(count) for note, count in ((LEFT_OUT, len(found.excluded)), (FLAGGED, found.flagged)) if count
+        ],
         run=json.loads((out / File.RUN).read_text()),
     )
     return out / File.REPORT

@@ -11,7 +11,7 @@ import pandas as pd
 from mtseg.data import read_cohort
 from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.keys import Column
-from mtseg.volumetry.subjects import REASON, column_problems, number_problems, read_subjects
+from mtseg.volumetry.subjects import ERROR, FLAGS, REASON, column_problems, number_problems, read_subjects, remarks
 
 SCAN = "scan"
 """Column of `mtseg volumes habenula` that has the BIDS entities of the scan."""
@@ -27,11 +27,13 @@ class Sessions:
         measured: By measure: subjects by sessions, any unit.
         excluded: participant_id, reason.
         fingerprint: Of the table.
+        flagged: How many of those measured have something in the column `flags`, in any session.
     """
 
     measured: dict[str, pd.DataFrame]
     excluded: pd.DataFrame
     fingerprint: str
+    flagged: int
 
 
 def parse_columns(options: Sequence[str]) -> dict[str, list[str]]:
@@ -47,8 +49,9 @@ def parse_columns(options: Sequence[str]) -> dict[str, list[str]]:
     for option in options:
         name, _, cells = option.partition("=")
         names = [cell.strip() for cell in cells.split(",")]
-        if not name or len(names) < 2 or not all(names):
-            raise InputError(f"--columns {option}: write NAME=FIRST,SECOND, such as total_mm3=total_test,total_retest")
+        if not name or len(set(names)) < max(len(names), 2) or not all(names):
+            example = "such as total_mm3=total_test,total_retest"
+            raise InputError(f"--columns {option}: write NAME=FIRST,SECOND, each another column, {example}")
         columns[name] = names
     return columns
 
@@ -93,7 +96,7 @@ def _in_order(names: Iterable[str]) -> list[str]:
 def _wide(path: str | os.PathLike, columns: Mapping[str, Sequence[str]]) -> Sessions:
     subjects = read_subjects(path, numbers=[name for names in columns.values() for name in names])
     values = {measure: subjects.table[list(names)] for measure, names in columns.items()}
-    return Sessions(values, subjects.excluded, subjects.fingerprint)
+    return Sessions(values, subjects.excluded, subjects.fingerprint, subjects.flagged)
 
 
 def _long(path: str | os.PathLike, measures: Sequence[str], session: str) -> Sessions:
@@ -101,11 +104,15 @@ def _long(path: str | os.PathLike, measures: Sequence[str], session: str) -> Ses
     table = cohort.table
     if session not in table and SCAN in table:
         entities = table[SCAN].astype(str).str.findall(r"(?:ses|run)-[^_.]+")
-        table = table.assign(**{session: entities.str.join("_")})
+        table = table.assign(**{session: entities.str.join("_").replace("", "unnamed")})
     problems = list(column_problems({Path(path): table}, [session, *measures]))
     if problems:
         raise ProblemsError(problems)
-    table = table.assign(**{session: table[session].astype(str).where(table[session].notna(), "")})
+    problems += [
+        Problem(subject, f"{path}, {session}", "the cell is empty", "Name the session, or remove the row")
+        for subject in table.loc[table[session].isna(), Column.SUBJECT]
+    ]
+    table = table[table[session].notna()].astype({session: str})
     keys = [Column.SUBJECT.value, session]
     for subject, name in table.loc[table.duplicated(keys), keys].drop_duplicates().itertuples(index=False):
         remedy = "Name the sessions apart, or keep one row of each"
@@ -119,10 +126,19 @@ def _long(path: str | os.PathLike, measures: Sequence[str], session: str) -> Ses
     spread = {m: pd.DataFrame({name: part[m].astype(float) for name, part in parts.items()}) for m in measures}
     lacking = pd.concat({m: values.isna() for m, values in spread.items()}, axis=1)
     incomplete = lacking[lacking.any(axis=1)]
-    reasons = [
-        "no " + ", ".join(f"{measure} in {name}" for measure, name in row.index[row])
-        for _, row in incomplete.iterrows()
-    ]
+    said = {name: remarks(part) for name, part in parts.items()}
+    reasons = [_reason(str(subject), list(row.index[row]), said) for subject, row in incomplete.iterrows()]
     excluded = pd.DataFrame({Column.SUBJECT.value: incomplete.index, REASON: reasons})
     complete = {m: values.drop(index=incomplete.index) for m, values in spread.items()}
-    return Sessions(complete, excluded, cohort.fingerprint())
+    flagged = {subject for part in said.values() if FLAGS in part for subject in part[FLAGS].dropna().index}
+    return Sessions(complete, excluded, cohort.fingerprint(), len(flagged - {*incomplete.index}))
+
+
+def _reason(subject: str, lacking: Sequence[tuple[str, str]], said: Mapping[str, pd.DataFrame]) -> str:
+    """What a subject lacks, (measure, session), and why, if a session's table says so."""
+    parts = []
+    for session in dict.fromkeys(name for _, name in lacking):
+        measures = ", ".join(measure for measure, name in lacking if name == session)
+        error = said[session][ERROR].get(subject) if ERROR in said[session] else None
+        parts.append(f"no {measures} in {session}" + (f" ({error})" if isinstance(error, str) else ""))
+    return "; ".join(parts)

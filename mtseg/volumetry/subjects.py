@@ -84,10 +84,9 @@ def read_subjects(
         more = table.set_index(Column.SUBJECT.value)
         unmatched = more.index.difference(joined.index, sort=False)
         joined = joined.join(more[[name for name in more if name in wanted]])
-    said = joined[[name for name in (ERROR, FLAGS) if name in joined]]
+    said = remarks(joined)
     if drop_flagged and FLAGS not in said:
         raise InputError(f"{path}: there is no column '{FLAGS}' to leave subjects out by. Leave out --drop-flagged")
-    said = said.where(~said.isin(_NOTHING))
     spelt = joined[named].astype(str).where(joined[named].notna())
     typed = pd.concat([spelt, joined[[name for name in wanted if name not in named]].astype(float)], axis=1)
     reasons = _reasons(typed, [name for name in wanted if name not in optional], said, drop_flagged=drop_flagged)
@@ -95,6 +94,12 @@ def read_subjects(
     kept = typed[~typed.index.isin([*reasons])]
     flagged = int(said.loc[kept.index, FLAGS].notna().sum()) if FLAGS in said else 0
     return Subjects(kept, pd.DataFrame(excluded, columns=[Column.SUBJECT.value, REASON]), fingerprint, flagged)
+
+
+def remarks(table: pd.DataFrame) -> pd.DataFrame:
+    """Those of the columns `error` and `flags` that a table has; NaN: nothing is said."""
+    said = table[[name for name in (ERROR, FLAGS) if name in table]]
+    return said.where(~said.isin(_NOTHING))
 
 
 def _problems(tables: dict[Path, pd.DataFrame], wanted: list[str], *, numeric: list[str]) -> list[Problem]:

@@ -37,13 +37,13 @@ def run(head: str | None = None, *atlas: str) -> None:
 
 def _print_stages(scan: Path) -> None:
     """The rest of a command's time goes into imports, files and the picture."""
-    from mtseg.volumetry.scans.inputs import Source, read_scan
+    from mtseg.volumetry.scans.inputs import read_scan
     from mtseg.volumetry.scans.locate import locate
     from mtseg.volumetry.scans.segment import segment
     from mtseg.volumetry.scans.structures import HABENULA
 
     times = [perf_counter()]
-    t1 = read_scan(Source("head", scan))
+    t1 = read_scan(scan)
     times.append(perf_counter())
     located = locate(t1)
     times.append(perf_counter())

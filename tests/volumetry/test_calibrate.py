@@ -50,6 +50,7 @@ def test_the_profile(tmp_path, aim):
     assert profile["name"] == "prisma"
     assert profile["threshold"] == found.threshold == pytest.approx(0.82, abs=0.08)
     assert (profile["aim"], profile["n"], profile["folds"]) == (aim, 6, 6)
+    assert profile["structure"] is None, "other names do not tell it"
     assert profile["cross_validated"]["dice"]["value"] > profile["at_half"]["dice"]["value"] + 0.05
     assert profile["at_half"]["volume_bias_percent"]["low"] > 20
     assert abs(profile["cross_validated"]["volume_bias_percent"]["value"]) < 10

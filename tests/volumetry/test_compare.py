@@ -207,6 +207,15 @@ def test_questions_that_contradict_themselves():
         question(site_effect="mixed")
 
 
+def test_capitals_of_covariates_do_not_matter():
+    """`--covariates Age,Sex` left out what is done by age and sex, without a word."""
+    asked = question(covariates=("Age", "SEX", "Site"))
+    assert (asked.age, asked.sex, asked.site) == ("Age", "SEX", "Site")
+    assert question(covariates=("Age", "age")).age == "age"
+    with pytest.raises(ProblemsError, match="'site' is not among the covariates"):
+        question(covariates=("age",), site_effect="combat")
+
+
 def test_strata_are_everybody_and_each_sex():
     table = simulate(shrink=10)
     assert {name: len(part) for name, part in strata(table, question()).items()} == {
@@ -276,7 +285,8 @@ def test_nothing_stays_of_an_earlier_question(tmp_path):
     asked = {"group": "dx", "measures": ["total_mm3"], "out": tmp_path / "out"}
     compare_volumes(write(table, tmp_path / "a.tsv"), covariates=["age"], severity="hamd", **asked)
     assert (tmp_path / "out" / "figures" / "against_hamd.png").exists()
-    compare_volumes(write(table.drop(index=0), tmp_path / "b.tsv"), **asked)
+    page = compare_volumes(write(table.drop(index=0), tmp_path / "b.tsv"), **asked)
+    assert "Not correlated with age (--age) and not repeated within each sex (--sex): no cov" in page.read_text()
     left = {path.name for path in (tmp_path / "out").rglob("*.*")}
     assert not left & {"correlations.tsv", "excluded.tsv", "asymmetry.tsv", "against_hamd.png", "against_age.svg"}
 

@@ -7,8 +7,10 @@ from simulated_study import write
 
 from mtseg.errors import InputError, ProblemsError
 from mtseg.files import read_table
+from mtseg.provenance import check_command, write_run
 from mtseg.statistics.repeatability import repeatability
 from mtseg.volumetry.reliability import report_reliability
+from mtseg.volumetry.sessions import parse_columns
 
 
 def retested(sessions: int = 2, n: int = 12) -> np.ndarray:
@@ -98,3 +100,36 @@ def test_what_is_wrong_is_told(tmp_path):
     with pytest.raises(InputError, match="2 subjects with a value in each of 2 sessions"):
         report_reliability(write(few, tmp_path / "t.tsv"), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_rows_without_a_session_and_columns_named_twice(tmp_path):
+    """The first were a session of their own, of which nobody had two."""
+    table = long(retested())
+    table.loc[3, "session"] = None
+    with pytest.raises(ProblemsError, match=r"s01.*session: the cell is empty"):
+        report_reliability(write(table, tmp_path / "t.tsv"), out=tmp_path / "out")
+    with pytest.raises(InputError, match="each another column"):
+        parse_columns(["total_mm3=test,test"])
+
+
+def test_errors_and_flags_are_told(tmp_path):
+    table = long(retested()).assign(error=None, flags=None)
+    table.loc[5, ["total_mm3", "error"]] = np.nan, "cannot be read"
+    table.loc[[4, 8, 9], "flags"] = "low_contrast"
+    page = report_reliability(write(table, tmp_path / "t.tsv"), out=tmp_path / "out")
+    reasons = read_table(tmp_path / "out" / "excluded.tsv")["reason"].tolist()
+    assert reasons == ["no total_mm3 in ses-2 (cannot be read)"]
+    assert "Subjects with quality flags: 1. Look" in page.read_text(), "of the two who are flagged one is left out"
+
+
+def test_volumes_that_are_0_in_both_sessions_are_equal():
+    """Of one such subject, the mean percentage error was missing."""
+    values = np.vstack([retested(n=6), [[0, 0]]])
+    assert repeatability(values)["mape_percent"] == pytest.approx(repeatability(values[:-1])["mape_percent"] * 6 / 7)
+
+
+def test_results_of_another_command_are_kept(tmp_path):
+    write_run(tmp_path, command="volumes compare")
+    with pytest.raises(InputError, match="holds the results of `mtseg volumes compare`"):
+        report_reliability(write(long(retested()), tmp_path / "t.tsv"), out=tmp_path)
+    check_command(tmp_path, "volumes compare")

@@ -28,7 +28,7 @@ def is_series(column: str) -> bool:
 
 def check_header(scan: Scan, image: SpatialImage, *, largest_voxel_mm: float | None = None) -> Iterator[Problem]:
     """Check one image by itself; its voxels may be as large as `SPACING_MM` says, if nothing else is said."""
-    yield from _kind(scan, image)
+    yield from check_kind(scan, image)
     yield from _dimensions(scan, image)
     yield from check_orientation(scan, image)
     yield from _affine(scan, image, largest_mm=largest_voxel_mm or SPACING_MM[1])
@@ -66,7 +66,8 @@ def is_numeric(image: SpatialImage) -> bool:
     return image.get_data_dtype().kind in "iufb"
 
 
-def _kind(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
+def check_kind(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
+    """Check that the voxels are real numbers."""
     if not is_numeric(image):
         dtype = image.get_data_dtype()
         kind = "colours" if dtype.fields else f"values of type {dtype}"

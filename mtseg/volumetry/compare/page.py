@@ -103,6 +103,9 @@ def notes_of(found: Comparison, question: Question, subjects: Subjects) -> list[
             f"Subjects with quality flags: {subjects.flagged}. Look at their pictures, and whether the result stays "
             "without them (--drop-flagged)."
         )
+    absent = {"correlated with age (--age)": question.age, "repeated within each sex (--sex)": question.sex}
+    if undone := [analysis for analysis, column in absent.items() if column is None]:
+        notes.append(f"Not {' and not '.join(undone)}: no covariate is named so.")
     match question.site_effect:
         case SiteEffect.RANDOM:
             spread = [f"{name_of(m)} {spell(found.whole[m].cluster_sd)}" for m in question.measures]

@@ -88,16 +88,22 @@ def ask(
         for name in dict.fromkeys(roles)
         if roles.count(name) > 1
     ]
+    age_, sex_, site_ = (_among(covariates, name) for name in (age, sex, site))
     known = [effect.value for effect in SiteEffect]
     if site_effect not in known:
         problems.append(Problem("", "--site-effect", f"'{site_effect}' is unknown", f"Choose {', '.join(known)}"))
-    elif site_effect != SiteEffect.FIXED and site not in covariates:
+    elif site_effect != SiteEffect.FIXED and not site_:
         remedy = f"Add '{site}' to them, or name the column by --site"
         problems.append(Problem("", "--site-effect", f"'{site}' is not among the covariates", remedy))
     if problems:
         raise ProblemsError(problems)
-    age_, sex_, site_ = (name if name in covariates else None for name in (age, sex, site))
     return Question(group, tuple(measures), tuple(covariates), age_, sex_, site_, severity, SiteEffect(site_effect))
+
+
+def _among(covariates: Sequence[str], name: str) -> str | None:
+    """The covariate of a name, or else one that differs from it in capitals only."""
+    same = [name, *(other for other in covariates if other.lower() == name.lower())]
+    return next((other for other in same if other in covariates), None)
 
 
 def strata(table: pd.DataFrame, question: Question) -> dict[str, pd.DataFrame]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mtseg.files import write_table
 from mtseg.keys import File
-from mtseg.provenance import write_run
+from mtseg.provenance import check_command, write_run
 from mtseg.report.figure import style
 from mtseg.report.page import write_page
 from mtseg.report.text import readable
@@ -17,6 +17,8 @@ from mtseg.volumetry.compare.page import notes_of, result_of, sections_of
 from mtseg.volumetry.compare.question import SiteEffect, ask
 from mtseg.volumetry.pictures import save
 from mtseg.volumetry.subjects import measures_of, read_subjects
+
+COMMAND = "volumes compare"
 
 
 def compare_volumes(
@@ -55,8 +57,10 @@ def compare_volumes(
         The page.
 
     Raises:
-        InputError: The tables or the question are not in order; everything that is wrong comes at once.
+        InputError: The tables or the question are not in order, everything that is wrong at once; or the folder holds
+            the results of another command.
     """
+    check_command(out, COMMAND)
     measures = measures or measures_of(table)
     question = ask(
         group=group,
@@ -107,7 +111,7 @@ def compare_volumes(
             (out / name).unlink(missing_ok=True)
     write_run(
         out,
-        command="volumes compare",
+        command=COMMAND,
         table=str(table),
         participants=str(participants) if participants else None,
         data=subjects.fingerprint,

@@ -9,15 +9,16 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pandas as pd
+from nibabel.spatialimages import SpatialImage
 from pydicom.misc import is_dicom
 
 from mtseg.data import read_cohort
 from mtseg.data.checks.dicom import check_series
-from mtseg.data.checks.header import check_orientation
+from mtseg.data.checks.header import check_kind, check_orientation
 from mtseg.data.checks.scan import Scan
 from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.files import state_of
-from mtseg.images import first_volume, read_image
+from mtseg.images import read_image
 from mtseg.keys import Column
 
 _APART = "Give them in a table, each with an id or a session of its own"
@@ -35,10 +36,12 @@ class Source:
     Attributes:
         name: BIDS name, such as "sub-01" or "sub-01_ses-2"; every scan has its own.
         path: File, or folder of a DICOM series; None: the table has none for this subject.
+        subject: Whose it is, spelt as in the table that it comes from; else "sub-01".
     """
 
     name: str
     path: Path | None
+    subject: str
 
     @property
     def folder(self) -> Path:
@@ -80,22 +83,21 @@ def sources_of(inputs: Sequence[str | PathLike]) -> list[Source]:
 def _sources(path: Path) -> Iterator[Source]:
     if not path.exists():
         raise InputError("does not exist")
-    if path.suffix in TABLES:
+    if path.suffix.lower() in TABLES:
         yield from _of_table(path)
     elif path.is_file():
         if not path.name.lower().endswith(IMAGES):
             raise InputError(f"is none of {', '.join((*IMAGES, *TABLES))}")
-        yield Source(_bids_name(path), path)
+        yield _of_file(path)
     elif scans := sorted(
         scan for pattern in _BIDS_SCANS for scan in path.glob(pattern) if not scan.name.startswith(".")
     ):
-        for scan in scans:
-            yield Source(_bids_name(scan), scan)
+        yield from map(_of_file, scans)
     elif images := _images_in(path):
-        for image in images:
-            yield Source(_bids_name(image), image)
+        yield from map(_of_file, images)
     elif any(file.is_file() for file in path.iterdir()):
-        yield Source(f"sub-{_letters(path.name)}", path)
+        name = f"sub-{_letters(path.name)}"
+        yield Source(name, path, subject=name)
     else:
         raise InputError("is a folder without T1 images (sub-*/anat/*_T1w.nii.gz) or DICOM files")
 
@@ -118,8 +120,14 @@ def _of_table(path: Path) -> Iterator[Source]:
         raise InputError(f"has no column '{COLUMN}' and not just one of images")
     for row in cohort.table.to_dict("records"):
         session = row.get(SESSION)
-        name = _as_name(str(row[Column.SUBJECT])) + ("" if pd.isna(session) else f"_ses-{_letters(str(session))}")
-        yield Source(name, Path(row[column]) if isinstance(row[column], str) else None)
+        subject = str(row[Column.SUBJECT])
+        name = _as_name(subject) + ("" if pd.isna(session) else f"_ses-{_letters(str(session))}")
+        yield Source(name, Path(row[column]) if isinstance(row[column], str) else None, subject=subject)
+
+
+def _of_file(path: Path) -> Source:
+    name = _bids_name(path)
+    return Source(name, path, subject=name.split("_")[0])
 
 
 def _bids_name(path: Path) -> str:
@@ -142,28 +150,35 @@ def _letters(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9]", "", name) or "scan"
 
 
-def read_scan(source: Source) -> nib.Nifti1Image:
-    """Read a scan as (X, Y, Z) with finite voxels.
+def read_scan(path: Path | None) -> nib.Nifti1Image:
+    """Read a scan, a file or a DICOM series, as (X, Y, Z) with finite voxels.
 
     Raises:
-        InputError: There is none, it cannot be read, left and right cannot be told, or it holds nothing.
+        InputError: There is none, it cannot be read, left and right cannot be told, or it is no 3D image of anything.
     """
-    if source.path is None:
+    if path is None:
         raise InputError("the table has no image of this subject. Fill in the cell")
-    scan = Scan(source.name, "scan", str(source.path))
+    scan = Scan("", "scan", str(path))
     try:
-        series = source.path.is_dir()
-        if problems := [*(check_series(scan) if series else check_orientation(scan, nib.load(source.path)))]:
+        if problems := [*(check_series(scan) if path.is_dir() else _check_file(scan, nib.load(path)))]:
             raise InputError(f"{problems[0].what.removeprefix('scan ')}. {problems[0].remedy}")
-        image = first_volume(read_image(source.path))
+        image = nib.squeeze_image(read_image(path))
         voxels = image.get_fdata(dtype=np.float32)
     except InputError:
         raise
     except Exception as error:  # the readers raise whatever the file format's library raises
         raise InputError(f"cannot be read ({str(error).splitlines()[0]}). Convert or copy it again") from error
     if voxels.ndim != 3 or min(voxels.shape) < 16:
-        raise InputError(f"has {' × '.join(map(str, voxels.shape))} voxels. Give a 3D scan of the head")
+        raise InputError(
+            f"has {' × '.join(map(str, voxels.shape))} voxels. Give a 3D scan of the head, such as the mean of "
+            "several echoes"
+        )
     finite = np.isfinite(voxels)
     if not finite.any() or voxels[finite].min() == voxels[finite].max():
         raise InputError("has one value everywhere. Export it again")
     return nib.Nifti1Image(np.where(finite, voxels, 0), image.affine)
+
+
+def _check_file(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
+    yield from check_orientation(scan, image)
+    yield from check_kind(scan, image)

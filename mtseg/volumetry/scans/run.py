@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +18,7 @@ from nibabel.affines import voxel_sizes
 
 from mtseg.cluster import run_all
 from mtseg.errors import InputError
-from mtseg.files import WRITING, alone_in, replacing, write_table
+from mtseg.files import WRITING, alone_in, read_table, replacing, write_table
 from mtseg.images import save_like
 from mtseg.keys import Column
 from mtseg.provenance import write_run
@@ -103,7 +103,8 @@ def measure_structure(
         structure: What to measure.
         inputs: See `sources_of`.
         out: Folder for masks, probabilities, pictures (BIDS derivatives), `<structure>.tsv` and `run.json`. Scans that
-            it holds from earlier calls with the same settings stay in the table, below those of this call.
+            it holds from earlier calls with the same settings stay in the table, below those of this call; so do those
+            that failed, as long as their files are there.
         profile: JSON of `mtseg volumes calibrate`: its `threshold` is used.
         network: Folder of a training of the structure's bundle, to measure with in place of the shipped weights.
         cluster: See `mtseg.cluster.run_all`.
@@ -117,7 +118,7 @@ def measure_structure(
     sources = sources_of(inputs)
     if network is not None:
         structure = _own_network(structure, Path(network).absolute())
-    threshold = structure.threshold if profile is None else read_threshold(profile)
+    threshold = structure.threshold if profile is None else read_threshold(profile, structure.name)
     out = Path(out).absolute()
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is no folder. Choose another one (--out)")
@@ -151,16 +152,17 @@ def measure_structure(
         for row in run_all(measure, todo, cluster=cluster, lost=lambda task, error: _failed(task, error)):
             rows[row["scan"]] = row
             logger.info("%d/%d %s", len(rows), len(tasks), _line(row))
-        table = pd.DataFrame([rows[task.source.name] for task in tasks])
+        table, table_file = pd.DataFrame([rows[task.source.name] for task in tasks]), out / f"{structure.name}.tsv"
         of_earlier, left_out = _of_earlier_calls(tasks)
-        earlier = pd.DataFrame(of_earlier)
+        failed = _failed_before(table_file, {*rows, *(row["scan"] for row in of_earlier)})
+        earlier = pd.concat([pd.DataFrame(of_earlier), failed])
         if len(earlier):
-            logger.info("%d more scans, measured by earlier calls, are in the table too", len(earlier))
+            logger.info("%d more scans, of earlier calls, are in the table too", len(earlier))
         if left_out:
             logger.info(
                 "%d more scans in the folder are not in the table: other weights, threshold or version", left_out
             )
-        write_table(pd.concat([table, earlier], ignore_index=True), out / f"{structure.name}.tsv")
+        write_table(pd.concat([table, earlier], ignore_index=True), table_file)
     return table
 
 
@@ -194,6 +196,15 @@ def _of_earlier_calls(tasks: Sequence[Task]) -> tuple[list[dict[str, Any]], int]
     return rows, len(found) - len(rows)
 
 
+def _failed_before(table_file: Path, others: Collection[str]) -> pd.DataFrame:
+    """Rows of scans that an earlier call could not measure, unless they are among `others` or their file is gone."""
+    if not table_file.exists():
+        return pd.DataFrame()
+    table = read_table(table_file, text=("scan", "file"))
+    gone = table["file"].map(lambda file: not Path(file).exists(), na_action="ignore").eq(True)
+    return table[table["error"].notna() & ~table["scan"].isin(others) & ~gone].dropna(axis=1, how="all")
+
+
 def _own_network(structure: Structure, network: Path) -> Structure:
     """The structure, found by a network that somebody else trained.
 
@@ -219,18 +230,21 @@ def _description(structure: Structure, command: str) -> dict[str, Any]:
     }
 
 
-def read_threshold(profile: str | os.PathLike) -> float:
+def read_threshold(profile: str | os.PathLike, structure: str) -> float:
     """Read the threshold of a profile.
 
     Raises:
-        InputError: There is no such file, or it holds no threshold between 0 and 1.
+        InputError: There is no such file, it holds no threshold between 0 and 1, or it is of another structure.
     """
     try:
-        threshold = float(json.loads(Path(profile).read_text())["threshold"])
+        facts = json.loads(Path(profile).read_text())
+        threshold, other = float(facts["threshold"]), facts.get("structure")
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(f"{profile}: is no profile ({error}). Make one with `mtseg volumes calibrate`") from error
     if not 0 < threshold < 1:
         raise InputError(f"{profile}: threshold {threshold:g}: must lie between 0 and 1")
+    if other not in (None, structure):
+        raise InputError(f"{profile}: is a profile of {other}. Calibrate one for {structure}")
     return threshold
 
 
@@ -257,7 +271,7 @@ def measure(task: Task) -> dict[str, Any]:
 
 def _measure(task: Task) -> tuple[dict[str, Any], list[float]]:
     structure, threshold = task.structure, task.threshold
-    t1 = read_scan(task.source)
+    t1 = read_scan(task.source.path)
     located = locate(t1)
     found = segment(t1, located, structure)
     mask, probabilities = native_masks(found, t1, threshold=threshold)
@@ -291,8 +305,8 @@ def _measure(task: Task) -> tuple[dict[str, Any], list[float]]:
 
 
 def _begin(task: Task) -> dict[str, Any]:
-    subject = task.source.name.split("_")[0]
-    return {Column.SUBJECT.value: subject, "scan": task.source.name, "file": task.source.path and str(task.source.path)}
+    source = task.source
+    return {Column.SUBJECT.value: source.subject, "scan": source.name, "file": source.path and str(source.path)}
 
 
 def _failed(task: Task, reason: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.files import replacing
 from mtseg.keys import Column
 from mtseg.provenance import write_run
-from mtseg.volumetry.scans.inputs import COLUMN, Source, read_scan
+from mtseg.volumetry.scans.inputs import COLUMN, read_scan
 from mtseg.volumetry.scans.locate import locate
 
 logger = logging.getLogger("mtseg")
@@ -84,7 +84,7 @@ def synthesise(
 
 def _anatomy(path: Path) -> Anatomy:
     try:
-        t1 = read_scan(Source(path.name, path))
+        t1 = read_scan(path)
         return anatomy_of(t1, np.linalg.inv(locate(t1).from_mni))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
@@ -167,7 +167,7 @@ def _cut(subject: str, t1_file: Path, mask_file: Path, stem: Path) -> dict[str, 
 
 def _read(file: Path) -> nib.Nifti1Image:
     try:
-        return read_scan(Source(file.name, file))
+        return read_scan(file)
     except InputError as error:
         raise InputError(f"{file}: {error}") from None
 

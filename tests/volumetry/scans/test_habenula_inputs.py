@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from mtseg.errors import InputError, ProblemsError
-from mtseg.volumetry.scans.inputs import Source, read_scan, sources_of
+from mtseg.volumetry.scans.inputs import read_scan, sources_of
 
 
 def touch(path, shape=(20, 20, 20), value=None):
@@ -30,10 +30,11 @@ def test_files_folders_and_tables(tmp_path):
     )
     found = sources_of([bids, single, table])
     assert [source.name for source in found] == ["sub-01", "sub-02_ses-a", "sub-annb", "sub-p7", "sub-p8"]
+    assert [source.subject for source in found] == ["sub-01", "sub-02", "sub-annb", "p 7", "p8"], "as the table has it"
     assert [str(source.folder) for source in found[:2]] == ["sub-01/anat", "sub-02/ses-a/anat"]
     assert all(source.path.is_absolute() and source.path.exists() for source in found[:-1])
     with pytest.raises(InputError, match="the table has no image of this subject"):
-        read_scan(found[-1])
+        read_scan(found[-1].path)
 
 
 def test_what_is_named_almost_like_a_scan(tmp_path):
@@ -71,7 +72,8 @@ def test_sessions_of_a_table(tmp_path):
     touch(tmp_path / "x.nii.gz")
     rows = {"participant_id": ["a", "a", "b"], "session": ["1", "2b", None], "t1": "x.nii.gz"}
     pd.DataFrame(rows).to_csv(tmp_path / "cohort.tsv", sep="\t", index=False, na_rep="n/a")
-    assert [source.name for source in sources_of([tmp_path / "cohort.tsv"])] == ["sub-a_ses-1", "sub-a_ses-2b", "sub-b"]
+    (tmp_path / "cohort.tsv").rename(tmp_path / "cohort.TSV")
+    assert [source.name for source in sources_of([tmp_path / "cohort.TSV"])] == ["sub-a_ses-1", "sub-a_ses-2b", "sub-b"]
 
 
 def test_left_and_right_that_cannot_be_told(tmp_path):
@@ -84,7 +86,7 @@ def test_left_and_right_that_cannot_be_told(tmp_path):
     nib.save(image, tmp_path / "two.nii.gz")
     for name, what in (("none", "has no orientation"), ("two", "has two orientations: LAS by its sform, RAS by its q")):
         with pytest.raises(InputError, match=what):
-            read_scan(Source("sub-a", tmp_path / f"{name}.nii.gz"))
+            read_scan(tmp_path / f"{name}.nii.gz")
 
 
 def test_several_series_and_missing_slices(tmp_path, save_series):
@@ -92,19 +94,19 @@ def test_several_series_and_missing_slices(tmp_path, save_series):
     voxels, affine = np.random.default_rng(0).integers(0, 1000, (20, 20, 18)).astype(np.int16), np.diag([1, 1, 1.2, 1])
     for name in ("one", "other"):
         save_series(tmp_path / name, voxels, affine)
-    read_scan(Source("sub-a", tmp_path / "one"))
+    read_scan(tmp_path / "one")
     for file in (tmp_path / "other").iterdir():
         file.rename(tmp_path / "one" / f"other{file.name}")
     with pytest.raises(InputError, match="is a folder with 2 DICOM series"):
-        read_scan(Source("sub-a", tmp_path / "one"))
+        read_scan(tmp_path / "one")
     save_series(tmp_path / "gap", voxels, affine)
     for number in (5, 6):
         (tmp_path / "gap" / f"{number:03d}.dcm").unlink()
     with pytest.raises(InputError, match=r"has slices 1.2 to 3.6 mm apart: some are missing"):
-        read_scan(Source("sub-a", tmp_path / "gap"))
+        read_scan(tmp_path / "gap")
     touch(tmp_path / "niftis" / "a.nii.gz")
     with pytest.raises(InputError, match="is a folder without DICOM files"):
-        read_scan(Source("sub-a", tmp_path / "niftis"))
+        read_scan(tmp_path / "niftis")
 
 
 def test_all_that_is_wrong_is_told_at_once(tmp_path):
@@ -127,7 +129,7 @@ def test_broken_voxels_are_taken_as_0(tmp_path):
     voxels = nib.load(path).get_fdata(dtype=np.float32).copy()
     voxels[0, 0, :2] = np.nan, np.inf
     nib.save(nib.Nifti1Image(voxels[..., None], np.eye(4)), path)
-    image = read_scan(Source("sub-a", path))
+    image = read_scan(path)
     assert image.shape == (20, 20, 20) and (image.get_fdata()[0, 0, :2] == 0).all()
 
 
@@ -136,14 +138,29 @@ def test_broken_voxels_are_taken_as_0(tmp_path):
 )
 def test_what_is_no_head_scan(tmp_path, options, message):
     with pytest.raises(InputError, match=message):
-        read_scan(Source("sub-a", touch(tmp_path / "a.nii", **options)))
+        read_scan(touch(tmp_path / "a.nii", **options))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "message"),
+    [
+        ((20, 20, 18, 2), np.int16, "20 × 20 × 18 × 2 voxels. Give a 3D scan of the head, such as the mean of"),
+        ((20, 20, 18), np.complex64, "holds values of type complex64, not intensities"),
+        ((20, 20, 18), [("R", "u1"), ("G", "u1"), ("B", "u1")], "holds colours"),
+    ],
+)
+def test_images_of_several_values_a_voxel(tmp_path, shape, dtype, message):
+    """The first of several echoes, and the real part of complex numbers, were measured without a word."""
+    nib.save(nib.Nifti1Image(np.zeros(shape, dtype), np.eye(4)), tmp_path / "a.nii.gz")
+    with pytest.raises(InputError, match=message):
+        read_scan(tmp_path / "a.nii.gz")
 
 
 def test_a_damaged_file(tmp_path):
     path = touch(tmp_path / "a.nii.gz")
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(InputError, match="cannot be read"):
-        read_scan(Source("sub-a", path))
+        read_scan(path)
 
 
 @pytest.mark.parametrize("codes", ["LPS", "PIR"])
@@ -155,6 +172,6 @@ def test_a_dicom_series_is_the_image_that_it_was(tmp_path, save_series, codes):
     save_series(tmp_path / "P 07", np.asarray(image.dataobj), image.affine)
     (source,) = sources_of([tmp_path / "P 07"])
     assert source.name == "sub-P07"
-    read, expected = (nib.as_closest_canonical(one) for one in (read_scan(source), image))
+    read, expected = (nib.as_closest_canonical(one) for one in (read_scan(source.path), image))
     np.testing.assert_allclose(read.affine, expected.affine, atol=1e-3)
     np.testing.assert_array_equal(read.get_fdata(), expected.get_fdata())

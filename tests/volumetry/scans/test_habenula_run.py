@@ -13,7 +13,7 @@ import pytest
 from mtseg.errors import InputError
 from mtseg.files import read_table
 from mtseg.volumetry.calibrate import calibrate_threshold
-from mtseg.volumetry.scans import HABENULA, measure_structure, run
+from mtseg.volumetry.scans import HABENULA, HIPPOCAMPUS, measure_structure, run
 
 
 class Weights:
@@ -110,6 +110,31 @@ def test_scans_of_earlier_calls_stay_in_the_table(study, tmp_path):
     assert read_table(out / "habenula.tsv")["scan"].tolist() == ["sub-01"], "thresholds are not mixed"
 
 
+def test_reasons_of_earlier_calls_stay_in_the_table(study):
+    """Only what had been measured did; a scan that had failed was gone."""
+    folder, out, _ = study
+    broken = folder / "sub-03" / "anat" / "sub-03_T1w.nii.gz"
+    measure_structure(HABENULA, [broken], out=out)
+    measure_structure(HABENULA, [folder / "sub-01" / "anat" / "sub-01_T1w.nii.gz"], out=out)
+    table = read_table(out / "habenula.tsv")
+    assert table["scan"].tolist() == ["sub-01", "sub-03"] and "cannot be read" in table["error"][1]
+    measure_structure(HABENULA, [folder], out=out)
+    assert read_table(out / "habenula.tsv")["scan"].tolist() == ["sub-01", "sub-02_ses-a", "sub-03"]
+    broken.unlink()
+    measure_structure(HABENULA, [folder], out=out)
+    assert read_table(out / "habenula.tsv")["scan"].tolist() == ["sub-01", "sub-02_ses-a"]
+
+
+def test_subjects_are_named_as_in_their_table(study, tmp_path):
+    """P_01 became P01, which no table of participants knew."""
+    folder, out, _ = study
+    table = pd.DataFrame({"participant_id": ["P_01", "07"], "t1": folder / "sub-01" / "anat" / "sub-01_T1w.nii.gz"})
+    table.to_csv(tmp_path / "people.tsv", sep="\t", index=False)
+    measure_structure(HABENULA, [tmp_path / "people.tsv"], out=out)
+    made = read_table(out / "habenula.tsv")
+    assert made["participant_id"].tolist() == ["P_01", "07"] and made["scan"].tolist() == ["sub-P01", "sub-07"]
+
+
 def test_what_a_killed_call_left_behind(study):
     """Its half-written row doubled a scan, or ended every later call with a JSONDecodeError."""
     folder, out, _ = study
@@ -120,7 +145,7 @@ def test_what_a_killed_call_left_behind(study):
         (row_file.parent / f".writing-{name}" / row_file.name).write_text(text)
     (out / ".writing-table").mkdir()
     measure_structure(HABENULA, [folder / "sub-01" / "anat" / "sub-01_T1w.nii.gz"], out=out)
-    assert read_table(out / "habenula.tsv")["scan"].tolist() == ["sub-01", "sub-02_ses-a"]
+    assert read_table(out / "habenula.tsv")["scan"].tolist() == ["sub-01", "sub-02_ses-a", "sub-03"]
     assert not [*out.rglob(".writing-*")]
 
 
@@ -133,7 +158,7 @@ def test_files_that_are_being_written_are_no_rows(study, monkeypatch):
     (row_file.parent / ".writing-x").mkdir()
     shutil.copy(row_file, row_file.parent / ".writing-x")
     measure_structure(HABENULA, [folder / "sub-01" / "anat" / "sub-01_T1w.nii.gz"], out=out)
-    assert read_table(out / "habenula.tsv")["scan"].tolist() == ["sub-01", "sub-02_ses-a"]
+    assert read_table(out / "habenula.tsv")["scan"].tolist() == ["sub-01", "sub-02_ses-a", "sub-03"]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"row": null}', '{"row": {}}', "\x00"])
@@ -142,7 +167,7 @@ def test_a_damaged_row_is_no_measurement(study, text):
     measure_structure(HABENULA, [folder], out=out)
     (out / "sub-02" / "ses-a" / "anat" / "sub-02_ses-a_label-habenula_volumes.json").write_text(text)
     measure_structure(HABENULA, [folder / "sub-01" / "anat" / "sub-01_T1w.nii.gz"], out=out)
-    assert read_table(out / "habenula.tsv")["scan"].tolist() == ["sub-01"]
+    assert read_table(out / "habenula.tsv")["scan"].tolist() == ["sub-01", "sub-03"]
     measure_structure(HABENULA, [folder], out=out)
     assert len(seen) == 3
     assert read_table(out / "habenula.tsv")["error"].isna().tolist() == [True, True, False]
@@ -311,7 +336,9 @@ def test_a_profile_makes_the_recommended_volume_right(study, monkeypatch, make_f
     before = measure_structure(HABENULA, scans, out=out)
     pd.DataFrame(rows, columns=["participant_id", "probability", "mask"]).to_csv(tmp_path / "cases.tsv", sep="\t")
     profile = calibrate_threshold(tmp_path / "cases.tsv", out=tmp_path / "profile.json", aim="volume")
-    assert profile.volumes == "recommended"
+    assert (profile.volumes, profile.structure) == ("recommended", "habenula")
+    with pytest.raises(InputError, match=r"is a profile of habenula\. Calibrate one for hippocampus"):
+        measure_structure(HIPPOCAMPUS, scans, out=out, profile=tmp_path / "profile.json")
     after = measure_structure(HABENULA, scans, out=out, profile=tmp_path / "profile.json")
     assert (before["total_mm3"] / drawn).mean() > 1.3
     assert (after["total_mm3"] / drawn).mean() == pytest.approx(1, abs=0.03)
