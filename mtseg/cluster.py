@@ -21,6 +21,9 @@ _RETRIES = 3
 _PATIENCE = "30s"
 """How long a scheduler may take to answer."""
 
+_LISTS = ("worker_extra_args", "job_extra_directives", "job_directives_skip", "job_script_prologue")
+"""Options of dask-jobqueue that are lists."""
+
 
 def run_all(
     function: Callable[[T], R], tasks: Sequence[T], *, cluster: str | None, lost: Callable[[T, str], R]
@@ -130,7 +133,7 @@ def job_queue(path: Path) -> Any:
             options.
 
     Raises:
-        InputError: The file does not say which queueing system, or dask-jobqueue is not installed.
+        InputError: The file does not say which queueing system, dask-jobqueue refuses its options, or is not installed.
     """
     try:
         import dask_jobqueue
@@ -138,7 +141,8 @@ def job_queue(path: Path) -> Any:
         raise InputError("--cluster FILE needs dask-jobqueue: pip install 'mtseg[cluster]'") from error
     try:
         ((system, options),) = yaml.safe_load(path.read_text())["jobqueue"].items()
-    except (OSError, yaml.YAMLError, TypeError, KeyError, ValueError) as error:
+        named = {"processes": 1} | {name.replace("-", "_"): value for name, value in options.items()}
+    except (OSError, yaml.YAMLError, AttributeError, TypeError, KeyError, ValueError) as error:
         raise InputError(
             f"{path}: must hold `jobqueue:` and under it one system such as `slurm:` with options"
         ) from error
@@ -146,7 +150,15 @@ def job_queue(path: Path) -> Any:
     del kinds["jobqueue"]  # what they have in common
     if system not in kinds:
         raise InputError(f"{path}: '{system}' is no queueing system. There are {', '.join(sorted(kinds))}")
-    named = {"processes": 1} | {name.replace("-", "_"): value for name, value in options.items()}
+    for name, value in named.items():
+        if name in _LISTS and not isinstance(value, list | None):  # of a text each letter would become an option
+            raise InputError(f"{path}: {name} is {value!r}. Give a list, such as ['--gres=gpu:1']")
+        if name == "walltime" and not isinstance(value, str | None):  # YAML reads 4:00:00 as 14400, Slurm as minutes
+            raise InputError(f"{path}: walltime is {value!r} to YAML. Put quotes round it, such as '04:00:00'")
     # One task a worker, whatever the number of cores: they are its threads.
-    extra = [*named.pop("worker_extra_args", []), "--nthreads=1"]
-    return getattr(dask_jobqueue, kinds[system])(**named, worker_extra_args=extra)
+    extra = [*(named.pop("worker_extra_args", None) or []), "--nthreads=1"]
+    try:
+        return getattr(dask_jobqueue, kinds[system])(**named, worker_extra_args=extra)
+    except (RuntimeError, TypeError, ValueError) as error:
+        why = str(error).splitlines()[0].rstrip(":")
+        raise InputError(f"{path}: {system}: dask-jobqueue refuses these options ({why}). Correct them") from error

@@ -27,8 +27,8 @@ class Problem:
     fatal: bool = True
 
     def __str__(self) -> str:
-        head = ": ".join(part for part in (self.subject, self.where) if part)
-        return f"{head}: {self.what}. {self.remedy}"
+        said = ": ".join(part for part in (self.subject, self.where, self.what) if part)
+        return f"{said}. {self.remedy}"
 
 
 def input_error_in(error: BaseException | None) -> InputError | None:

@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+import yaml
 
 from mtseg.cluster import job_queue, run_all
 from mtseg.errors import InputError
@@ -109,8 +110,49 @@ def test_jobs_are_submitted_to_slurm(job, tmp_path, monkeypatch):
     assert "--nworkers" not in script.read_text()  # one run has all cores
 
 
-@pytest.mark.parametrize("text", ["", "jobqueue: {}", "jobqueue: {cloud: {cores: 1}}", "a: ["])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "jobqueue: {}",
+        "jobqueue: {cloud: {cores: 1}}",
+        "a: [",
+        "jobqueue: null",
+        "jobqueue: slurm",
+        "jobqueue: {slurm: null}",
+        "jobqueue: {slurm: {1: 2}}",
+    ],
+)
 def test_a_file_of_no_queueing_system(tmp_path, text):
     (tmp_path / "cluster.yaml").write_text(text)
     with pytest.raises(InputError, match=r"cluster\.yaml"):
         job_queue(tmp_path / "cluster.yaml")
+
+
+@pytest.mark.parametrize(
+    ("option", "complaint"),
+    [
+        ("qeue: gpu", "slurm: dask-jobqueue refuses these options .*'qeue'"),
+        ("memory: null", "must specify how much cores and memory"),
+        ("interface: nothing", "'nothing' is not a valid network interface"),
+        ("memory: 32", "dask-jobqueue refuses these options"),
+        # Each letter became an option of the worker or a line of the job's script, and no worker ever came.
+        ("worker-extra-args: --resources GPU=1", "worker_extra_args is '--resources GPU=1'. Give a list"),
+        ("job-extra-directives: --gres=gpu:1", "job_extra_directives is '--gres=gpu:1'. Give a list"),
+        ("walltime: 4:00:00", "walltime is 14400 to YAML. Put quotes round it"),  # ten days of Slurm's minutes
+    ],
+)
+def test_options_that_no_queueing_system_takes(tmp_path, option, complaint):
+    options = yaml.safe_load("{cores: 8, memory: 4GB, interface: lo}") | yaml.safe_load(option)
+    (tmp_path / "slurm.yaml").write_text(yaml.safe_dump({"jobqueue": {"slurm": options}}))
+    with pytest.raises(InputError, match=rf"slurm\.yaml: .*{complaint}"):
+        job_queue(tmp_path / "slurm.yaml")
+
+
+def test_no_further_arguments_of_a_worker(tmp_path):
+    (tmp_path / "slurm.yaml").write_text(
+        "jobqueue: {slurm: {cores: 8, memory: 4GB, interface: lo, worker-extra-args: null}}"
+    )
+    cluster = job_queue(tmp_path / "slurm.yaml")
+    cluster.close()
+    assert cluster.job_script().split("--nthreads")[-1].startswith("=1")

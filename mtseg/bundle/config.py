@@ -16,6 +16,12 @@ _INCLUDE = "%bundles/"
 _NULLABLE = ("tile_size",)
 """Lists that can be switched off."""
 
+_KINDS = {
+    list: "a list, such as [a, b]",
+    dict: "NAME: VALUE pairs, such as {a: 1}, or {}",
+    bool: "true or false",  # any text, "none" too, would switch it on
+}
+"""What a setting must stay if it is one."""
 
 _OPTIONS = {
     "cohort": "--cohort",
@@ -60,8 +66,8 @@ def parse_settings(settings: Sequence[str], config: dict[str, Any]) -> dict[str,
     """Turn "epochs=50" into {"epochs": 50}; values are YAML.
 
     Raises:
-        InputError: No "=", no YAML, the bundle has no such setting, an option of the command sets it, or it is a list
-            or NAME: VALUE pairs and this is not.
+        InputError: No "=", no YAML, the bundle has no such setting, an option of the command sets it, or it is a list,
+            NAME: VALUE pairs or true or false and this is not.
     """
     parsed = {}
     for setting in settings:
@@ -74,7 +80,7 @@ def parse_settings(settings: Sequence[str], config: dict[str, Any]) -> dict[str,
             parsed[name] = _value(value)
         except yaml.YAMLError as error:
             raise InputError(f"--set {setting}: cannot be read ({str(error).splitlines()[0]}). Write YAML") from None
-        for kind, example in ((list, "a list, such as [a, b]"), (dict, "NAME: VALUE pairs, such as {a: 1}, or {}")):
+        for kind, example in _KINDS.items():
             off = parsed[name] is None and name in _NULLABLE
             if isinstance(config[name], kind) and not (isinstance(parsed[name], kind) or off):
                 raise InputError(f"--set {setting}: {name} is {example}")
@@ -82,8 +88,12 @@ def parse_settings(settings: Sequence[str], config: dict[str, Any]) -> dict[str,
 
 
 def _value(text: str) -> Any:
-    """Read YAML, but 1e-3 as the number that it is to everybody but YAML 1.1."""
+    """Read YAML, but 1e-3, also in NAME: VALUE pairs, as the number that it is to everybody but YAML 1.1."""
     value = yaml.safe_load(text)
+    return {name: _number(part) for name, part in value.items()} if isinstance(value, dict) else _number(value)
+
+
+def _number(value: Any) -> Any:
     try:
         return float(value) if isinstance(value, str) else value
     except ValueError:

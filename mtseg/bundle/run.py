@@ -39,7 +39,10 @@ logger = logging.getLogger("mtseg")
 EVALUATION = ("inference.yaml", "evaluate.yaml")
 
 CLEAR = {"_target_": "mtseg.evaluation.remove_scores", "folder": "@output"}
-"""First step of an evaluation; here and not in the recipe, of which a training's own folder may hold an older copy."""
+"""First step of a prediction; here and not in the recipe, of which a training's own folder may hold an older copy."""
+
+REQUIRE_ALL = "$@dataset.require_all()"
+"""Last step of every prediction, which an older copy lacks; there the stream itself told of those it passed over."""
 
 MODEL = (
     "sequences",
@@ -145,7 +148,7 @@ def predict(
         runtime: "torch", or "onnx": the weights are networks, or folders of them, that `mtseg bundle export` wrote.
 
     Returns:
-        The output folder, see the output reference.
+        The output folder, see the output reference. Tables and report of an earlier evaluation in it are removed.
     """
     folder, out, file = find(name), Path(out).absolute(), file_of(runtime)
     config = prediction_config(folder)
@@ -199,8 +202,7 @@ def evaluate(
     check_output(out, folder)
     check_mirror(folder, mirror, weights=paths)
     with refusable(out):
-        config = add_uncertainty(config | changes)
-        infer(folder, EVALUATION[-1], config | {"run": [CLEAR, *config["run"]]}, out=out, weights=paths)
+        infer(folder, EVALUATION[-1], add_uncertainty(config | changes), out=out, weights=paths)
     return out / File.REPORT
 
 
@@ -213,12 +215,13 @@ def find_weights(folder: Path, weights: Path_ | Sequence[Path_], *, file: File =
         file: Its name.
 
     Raises:
-        InputError: There are none, or a training had other settings than the bundle; lists all of them.
+        InputError: There are none, or the training in whose folder they lie had other settings than the bundle; lists
+            all of them.
     """
     named = [weights] if isinstance(weights, (str, PathLike)) else weights
     given = [Path(path).absolute() for path in named] or [folder]
     paths = [_in_folder(path, file) if path.is_dir() else path for path in given]
-    runs = [path for path in given if path != folder and (path / PREDICTION).is_file()]
+    runs = {run for path in paths for run in path.parents[:2] if run != folder and (run / PREDICTION).is_file()}
     absent = [path for path in paths if not path.is_file()]
     before = "Train the bundle" if file is File.WEIGHTS else "Export it (mtseg bundle export NAME --to onnx)"
     problems = [f"{path}: there are no such weights. {before} first, or give --weights" for path in absent]
@@ -229,7 +232,7 @@ def find_weights(folder: Path, weights: Path_ | Sequence[Path_], *, file: File =
     if file is not File.ONNX:
         exported = [path for path in paths if path.suffix == Path(File.ONNX).suffix]
         problems += [f"{path}: is an exported network: --runtime onnx computes it" for path in exported]
-    problems += strangers(folder, {run / PREDICTION: prediction_config(run) for run in runs}, same=MODEL)
+    problems += strangers(folder, {run / PREDICTION: prediction_config(run) for run in sorted(runs)}, same=MODEL)
     if problems:
         raise InputError("\n".join(problems))
     return paths
@@ -240,12 +243,15 @@ def _in_folder(folder: Path, file: File) -> Path:
 
 
 def infer(folder: Path, file: str, config: Mapping[str, Any], *, out: Path, weights: Sequence[Path]) -> None:
-    """Write a complete configuration into the output folder and run it."""
+    """Write a complete configuration into the output folder and run it; first, scores of an evaluation there go."""
+    run = out / File.RUN  # without it, files of these names may be anybody's
+    scored = file == EVALUATION[-1] or (run.is_file() and json.loads(run.read_text())["command"] == "evaluate")
     config = dict(config) | {
         "cohort": str(Path(config["cohort"]).absolute()),
         "output": str(out),
         "weights": [str(path) for path in weights] if len(weights) > 1 else str(weights[0]),
         "bundle_root": str(folder),
+        "run": [CLEAR] * scored + [step for step in config["run"] if step != REQUIRE_ALL] + [REQUIRE_ALL],
     }
     path = out / "configs" / file
     _write_yaml(config, path)

@@ -1,11 +1,15 @@
 """`mtseg bundle`: what there is, whether it is in order, and how it leaves mtseg."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 app = typer.Typer(no_args_is_help=True, help="List bundles, check that they are in order, export them.")
+
+_PIPED = 200
+"""Columns where no terminal says how many there are, such as in a file; rich would cut names to fit 80."""
 
 
 @app.command(name="list")
@@ -27,7 +31,7 @@ def list_() -> None:
             ", ".join(head.name for head in about.heads),
             "shipped" if about.has_weights else "train first",
         )
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else _PIPED).print(table)
 
 
 @app.command()

@@ -16,8 +16,18 @@ app = typer.Typer(no_args_is_help=True, help="Check a cohort table, divide it in
 
 Table = Annotated[Path, typer.Argument(help="CSV, TSV or Parquet table with one row per subject.")]
 Folder = Annotated[Path, typer.Argument(help="Folder of the dataset.")]
+
+
+def _table(out: Path) -> Path:
+    from mtseg.data.tables import check_table_path
+
+    check_table_path(out)
+    return out
+
+
 Out = Annotated[
-    Path, typer.Option(help="Table to write (.tsv, .csv or .parquet); paths become relative to its folder.")
+    Path,
+    typer.Option(help="Table to write (.tsv, .csv or .parquet); paths become relative to its folder.", callback=_table),
 ]
 
 

@@ -12,24 +12,28 @@ logger = logging.getLogger("mtseg")
 
 
 class SubjectStream(IterableDataset):
-    """Prepare subjects in their order, pass over those whose files cannot be used, and name these at the end.
+    """Prepare subjects in their order, and pass over those whose files cannot be used.
 
     Args:
         data: Records.
         transform: Prepares one.
+
+    Attributes:
+        wrong: What was wrong with those passed over, the last time.
     """
 
     def __init__(self, data: Sequence[dict[str, Any]], transform: Callable[[dict[str, Any]], dict[str, Any]]):
         self.data = data
         self.transform = transform
+        self.wrong: list[str] = []
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Give the prepared subjects.
 
         Raises:
-            InputError: At the end: all that was wrong.
+            InputError: At the end, if nobody could be used.
         """
-        wrong = []
+        self.wrong = []
         for record in self.data:
             try:
                 sample = self.transform(dict(record))
@@ -37,8 +41,18 @@ class SubjectStream(IterableDataset):
                 if (unusable := input_error_in(error)) is None:
                     raise
                 logger.warning("passed over: %s", unusable)
-                wrong.append(str(unusable))
+                self.wrong.append(str(unusable))
                 continue
             yield sample
-        if wrong:
-            raise InputError("\n".join([f"{len(wrong)} of {len(self.data)} subjects could not be used:", *wrong]))
+        if len(self.wrong) == len(self.data):
+            self.require_all()
+
+    def require_all(self) -> None:
+        """Name those who were passed over, when all that can be made without them is made.
+
+        Raises:
+            InputError: All that was wrong.
+        """
+        if self.wrong:
+            told = f"{len(self.wrong)} of {len(self.data)} subjects could not be used:"
+            raise InputError("\n".join([told, *self.wrong]))

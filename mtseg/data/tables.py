@@ -7,12 +7,13 @@ from pathlib import Path
 import pandas as pd
 
 from mtseg.errors import InputError
-from mtseg.files import replacing
+from mtseg.files import check_folder, replacing
 from mtseg.keys import Column
 
 FOLDER, SPELT = "mtseg_folder", "mtseg_spelt"
 """Attributes of a table that was read: the file's folder, and {column: {row: text}} of cells that became numbers, of
 which the text would be another one."""
+_KINDS = (".tsv", ".csv", ".parquet")
 MISSING_CELLS = ("", "n/a", "N/A", "nan", "NaN")
 
 
@@ -46,9 +47,10 @@ def write_cohort(table: pd.DataFrame, path: str | os.PathLike) -> None:
     as they were read: text as it was spelt (in CSV and TSV), and a column of relative paths of files still leads there.
 
     Raises:
-        InputError: The name ends in none of .tsv, .csv, .parquet.
+        InputError: See `check_table_path`.
     """
     path = Path(path).absolute()
+    check_table_path(path)
     table = table.copy()
     folder, spelt = table.attrs.pop(FOLDER, None), table.attrs.pop(SPELT, {})
     for name in table.columns[~table.dtypes.map(pd.api.types.is_numeric_dtype)]:
@@ -58,12 +60,23 @@ def write_cohort(table: pd.DataFrame, path: str | os.PathLike) -> None:
         with replacing(path) as temporary:
             table.to_parquet(temporary, index=False)
         return
-    if path.suffix not in (".tsv", ".csv"):
-        raise InputError(f"{path}: unknown kind of table. End the name with .tsv, .csv or .parquet")
     for name in table.columns.intersection([*spelt]):
         table[name] = _as_read(table[name], spelt[name])
     with replacing(path) as temporary:
         table.to_csv(temporary, sep="\t" if path.suffix == ".tsv" else ",", index=False, na_rep="n/a")
+
+
+def check_table_path(path: Path) -> None:
+    """Check, before anything is computed, that `write_cohort` can write a table there.
+
+    Raises:
+        InputError: The name ends in none of .tsv, .csv, .parquet; it is a folder, or what should hold it is none.
+    """
+    if path.suffix not in _KINDS:
+        raise InputError(f"{path}: unknown kind of table. End the name with {', '.join(_KINDS[:-1])} or {_KINDS[-1]}")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder. Name the file of the table")
+    check_folder(path.absolute().parent)
 
 
 def _read_text(path: Path) -> pd.DataFrame:

@@ -36,13 +36,13 @@ def check_settings(
         for name, value in counts.items()
         if not _is_count(value)
     ]
-    if not _is_number(learning_rate):
+    if not is_number(learning_rate):
         problems.append(Problem("", "learning_rate", f"is {learning_rate!r}", "Give a number from 0, such as 0.001"))
-    if not _is_number(sequence_dropout) or sequence_dropout > 1:
+    if not is_number(sequence_dropout) or sequence_dropout > 1:
         problems.append(Problem("", "sequence_dropout", f"is {sequence_dropout!r}", "Give a probability, 0 to 1"))
     axes = len(patch_size) if isinstance(patch_size, list) else 3
     for name, size, is_size, what in (
-        ("spacing", spacing, lambda mm: _is_number(mm) and mm > 0, "sizes in mm above 0"),
+        ("spacing", spacing, lambda mm: is_number(mm) and mm > 0, "sizes in mm above 0"),
         ("patch_size", patch_size, _is_count, "numbers of voxels from 1"),
         ("tile_size", [1] * axes if tile_size is None else tile_size, _is_count, "numbers of voxels from 1, or null"),
     ):
@@ -61,9 +61,10 @@ def check_settings(
         raise ProblemsError(problems)
 
 
+def is_number(value: Any) -> bool:
+    """Whether a setting is a finite number from 0; true and false are numbers to Python only."""
+    return type(value) in (int, float) and isfinite(value) and value >= 0
+
+
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and value >= 1
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and isfinite(value) and value >= 0
+    return type(value) is int and value >= 1

@@ -76,13 +76,19 @@ def _scores(spec: Spec, variant: Variant, inner: Sequence[Job], fold: int) -> It
             if (m.task, m.name) == (choice.task, choice.metric)  # type: ignore[union-attr]
         ]
         every[option] = [m for m in found if m.of == ALL] or found
-    of_all = [reduce(pd.Index.intersection, [m.known() for m in same]) for same in zip(*every.values(), strict=True)]
+    known = {option: [m.known() for m in found] for option, found in every.items()}
+    # One that is known of nobody, such as a distance where nothing is ever found, does not spoil the others.
+    able = [subjects for subjects in known.values() if all(map(len, subjects))]
+    of_all = [reduce(pd.Index.intersection, same) for same in zip(*able, strict=True)]
     for option, found in every.items():
+        subjects = of_all if all(map(len, known[option])) else known[option]
         yield {
             "option": option,
             "task": choice.task,  # type: ignore[union-attr]
             "metric": choice.metric,  # type: ignore[union-attr]
             "better": found[0].better,
-            "value": float(np.mean([m.value(subjects) for m, subjects in zip(found, of_all, strict=True)])),
-            "n": len(of_all[0]),
+            "value": float(
+                np.mean([m.value(of) if len(of) else np.nan for m, of in zip(found, subjects, strict=True)])
+            ),
+            "n": min(map(len, subjects)),
         }

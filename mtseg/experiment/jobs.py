@@ -175,7 +175,11 @@ def _table(job: Job) -> Path:
     if job.scored:
         return job.cohort
     first, *others = job.held_out
-    cohort = read_cohort(job.cohort)
+    config = training_config(
+        job.bundle, cohort=job.cohort, out=job.folder, fold=first, seed=job.seed, settings=job.settings
+    )
+    # Named, or folders of DICOM files would not lead there from the new table.
+    cohort = read_cohort(job.cohort, sequences=config["sequences"], optional=config["optional_sequences"])
     table = cohort.table.assign(**{Column.FOLD: cohort.table[Column.FOLD].replace(dict.fromkeys(others, first))})
     path = job.folder / "cohort.tsv"
     write_cohort(table, path)

@@ -11,16 +11,17 @@ from typing import Any
 
 import pandas as pd
 import yaml
+from monai.bundle import ConfigParser
 
 from mtseg.bundle.changes import change_training
 from mtseg.bundle.config import parse_settings
 from mtseg.bundle.subsets import check_subsets, complete_subjects
 from mtseg.data import Cohort
 from mtseg.engine import check_settings
-from mtseg.errors import InputError, Problem, ProblemsError
+from mtseg.errors import InputError, Problem, ProblemsError, input_error_in
 from mtseg.keys import Column
 from mtseg.statistics.measures import measured
-from mtseg.tasks import Head, Structures, heads_from
+from mtseg.tasks import Head, Structures, heads_from, refuse_sides
 
 _OURS = ("cohort", "output", "fold", "seed", "resume")
 """Settings that the experiment gives to each run itself."""
@@ -210,3 +211,17 @@ def _check(config: Mapping[str, Any], choice: Choice | None, cohort: Cohort) -> 
     if choice is not None and (choice.task, choice.metric) not in known:
         there = ", ".join(f"{metric} of {task}" for task, metric in known)
         raise InputError(f"choose: there is no {choice.metric} of {choice.task}. There are {there}")
+    _check_parts(config, heads)
+
+
+def _check_parts(config: Mapping[str, Any], heads: Sequence[Head]) -> None:
+    """Build what refuses settings when a training begins: weights of no task, odd sizes, sides that are mirrored."""
+    parser = ConfigParser({**config})
+    try:
+        for part in ("loss", "augment::space"):
+            parser.get_parsed_content(part)
+        parser.get_parsed_content("network_def").check_size(config["patch_size"])
+    except Exception as error:  # MONAI wraps what it is about
+        raise input_error_in(error) or InputError(f"cannot be built ({error.__cause__ or error})") from error
+    if config["mirror"]:
+        refuse_sides(heads)

@@ -104,10 +104,12 @@ def _output(name: str, config: dict[str, Any]) -> dict[str, Any]:
     """Say what an output's channels are and what makes probabilities, or the column's unit, of its numbers."""
     if name == Task.SEG:
         return {"channels": ["background", *Structures(config["structures"]).names], "activation": "softmax"}
-    if name == Task.ATTENTION:
-        return {"channels": [Task.ATTENTION.value], "activation": None}
     heads = heads_from(config["heads"])
-    head = next(head for head in heads if name in (head.name, attention_logits(head.name)))
+    # A joint network may have a head that is called as the logits of another head's attention branch are.
+    named = {attention_logits(head.name): head for head in heads} | {head.name: head for head in heads}
+    if name not in named:  # the one output that is no head's
+        return {"channels": [Task.ATTENTION.value], "activation": None}
+    head = named[name]
     return {"channels": list(head.classes or [head.name]), "activation": _activation(head)}
 
 

@@ -48,10 +48,15 @@ class WritePredictions:
 
     def attach(self, engine: Engine) -> None:
         """Register with the evaluator."""
-        engine.add_event_handler(Events.STARTED, lambda: self.rows.clear())
+        engine.add_event_handler(Events.STARTED, self.begin)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.write_batch)
         engine.add_event_handler(Events.COMPLETED, self.write_rows)
         engine.add_event_handler(Events.EXCEPTION_RAISED, self.fail)
+
+    def begin(self) -> None:
+        """Remove an earlier table, which would pass for that of the masks written from now on."""
+        self.rows.clear()
+        (self.folder / File.PREDICTIONS).unlink(missing_ok=True)
 
     def write_rows(self) -> None:
         """Write the table of the subjects so far."""

@@ -95,7 +95,7 @@ def _structure(row: Mapping[Any, Any], masks: Masks | None, *, name: str, values
         predicted, reference = np.isin(masks.predicted, values), np.isin(masks.reference, values)
         agreement = compare_masks(predicted, reference, spacing=masks.spacing)
         dice, hd95, asd = agreement.dice, agreement.hd95, agreement.asd
-        true_volume = float(reference.sum() * masks.voxel_volume)
+        true_volume = round(float(reference.sum() * masks.voxel_volume), 3)  # as predictions are
     return {
         f"dice_{name}": dice,
         f"hd95_mm_{name}": hd95,

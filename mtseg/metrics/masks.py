@@ -22,16 +22,14 @@ class Masks:
         predicted: Values as in the user's mask files.
         reference: The same, same shape.
         spacing: Voxel size along each axis, mm.
+        voxel_volume: Volume of one voxel, mm³; less than the product of the sizes where the axes are oblique to each
+            other, as after an affine registration.
     """
 
     predicted: np.ndarray
     reference: np.ndarray
     spacing: tuple[float, ...]
-
-    @property
-    def voxel_volume(self) -> float:
-        """Volume of one voxel, mm³."""
-        return float(np.prod(self.spacing))
+    voxel_volume: float
 
 
 def read_masks(predicted: Path, reference: Path, *, subject: str, only: Slice | None = None) -> Masks:
@@ -54,7 +52,8 @@ def read_masks(predicted: Path, reference: Path, *, subject: str, only: Slice | 
     else:
         if only is not None:
             ours, truth = (mask[only.within(true_affine)] for mask in (ours, truth))
-        return Masks(ours, truth, tuple(float(mm) for mm in voxel_sizes(true_affine)))
+        spacing = tuple(float(mm) for mm in voxel_sizes(true_affine))
+        return Masks(ours, truth, spacing, abs(float(np.linalg.det(true_affine[:3, :3]))))
     remedy = "Resample the reference mask to the image that was segmented."
     raise ProblemsError([Problem(subject, str(reference), what, remedy)])
 

@@ -28,8 +28,7 @@ class AttentionBranchNet(Classifier):
         **options: Of `Classifier`.
 
     Raises:
-        ValueError: A head has the name of one of the other answers.
-        InputError: There are several structures.
+        InputError: There are several structures, or a head has the name of one of the other answers.
     """
 
     def __init__(self, *, mask_classes: int = 1, **options: Any):
@@ -39,7 +38,7 @@ class AttentionBranchNet(Classifier):
         self.mask_classes = mask_classes
         self.outputs: dict[str, int] = dict(options["heads"])
         if taken := {Task.ATTENTION.value, *map(attention_logits, self.outputs)} & self.outputs.keys():
-            raise ValueError(f"a head cannot be named '{taken.pop()}', which means something else: rename the column")
+            raise InputError(f"a head cannot be named '{taken.pop()}', which means something else: rename the column")
         dims, classes = len(self.reduction), sum(self.outputs.values())
         conv, norm, average = Conv[Conv.CONV, dims], Norm[Norm.BATCH, dims], Pool[Pool.ADAPTIVEAVG, dims]
         self.attention_stage = at_stride_one(self.stages[-1]).requires_grad_(True)  # frozen or not

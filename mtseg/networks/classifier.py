@@ -119,7 +119,7 @@ class Classifier(nn.Module):
     def check_size(self, size: Sequence[int]) -> None:
         """Refuse an image size that is too small, or that a prediction would pad though the training did not.
 
-        Batch normalisation cannot learn from one place in one image, so the last map is larger than that.
+        Batch normalisation cannot learn from one place in one image, so in training the last map is larger than that.
 
         Raises:
             InputError: Names the next valid size.
@@ -127,12 +127,13 @@ class Classifier(nn.Module):
         check_axes(size, self.reduction)
         reduction, smallest = self.reduction[0], self.smallest[0]
         valid = tuple(max(ceil(n / reduction) * reduction, smallest) for n in size)
-        if {*valid} == {reduction}:
+        if self.training and {*valid} == {reduction}:
             valid = (2 * reduction,) * len(valid)
         if tuple(size) != valid:
             raise InputError(
                 f"{self.architecture} does not take an image of {tuple(size)} voxels, only multiples of {reduction}, "
-                f"from {smallest}, not {reduction} along every axis; the next valid size is {valid}: pad to it"
+                f"from {smallest}, and in training not {reduction} along every axis; the next valid size is {valid}: "
+                "pad to it"
             )
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:

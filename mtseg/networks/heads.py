@@ -7,6 +7,7 @@ import torch
 from monai.networks.layers import Pool
 from torch import Tensor, nn
 
+from mtseg.errors import InputError
 from mtseg.keys import Key, Task
 from mtseg.networks.labels import voxels_of_structures
 
@@ -22,6 +23,10 @@ class Pooling(StrEnum):
     So a head looks at what the mask found. The volumes are given because instance normalisation takes the size of
     a structure out of an average: every channel has mean 0 over the image, however much of it the structure fills.
     """
+
+    @classmethod
+    def _missing_(cls, value: object) -> None:
+        raise InputError(f"pooling '{value}': there is no such. Choose one of {', '.join(cls)}")
 
 
 class BottleneckPool(nn.Module):
@@ -113,11 +118,11 @@ def make_heads(heads: Mapping[str, int], *, in_channels: int, dropout: float) ->
     """One `PooledHead` for each name and number of outputs.
 
     Raises:
-        ValueError: A name has another meaning.
+        InputError: A name has another meaning.
     """
     for name in heads:
         if name in (Task.SEG, Key.SHARE) or name.startswith(f"{Task.SEG}_") or not _names_a_module(name):
-            raise ValueError(f"a head cannot be named '{name}', which means something else: rename the column")
+            raise InputError(f"a head cannot be named '{name}', which means something else: rename the column")
     return nn.ModuleDict(
         {name: PooledHead(in_channels=in_channels, outputs=outputs, dropout=dropout) for name, outputs in heads.items()}
     )

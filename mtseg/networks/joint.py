@@ -35,6 +35,9 @@ class JointNet(nn.Module):
         dropout: Probability inside the convolution blocks.
         head_dropout: Probability before each head's linear layer.
         gradient_checkpointing: Train with less memory and more time: the backward pass computes each level once more.
+
+    Raises:
+        InputError: Options that do not fit together, or a head cannot have its name.
     """
 
     def __init__(
@@ -55,13 +58,17 @@ class JointNet(nn.Module):
         super().__init__()
         strides = strides or [1] + [2] * (len(channels) - 1)
         if len(strides) != len(channels):
-            raise ValueError(f"{len(channels)} levels and {len(strides)} strides: give one stride a level")
+            raise InputError(f"{len(channels)} levels and {len(strides)} strides: give one stride a level")
+        if wrong := [one for one in strides if not isinstance(one, int) and len(one) != spatial_dims]:
+            raise InputError(f"stride {wrong[0]}: give one number, or one for each of the {spatial_dims} axes")
         if {*ensure_tuple_rep(strides[0], spatial_dims)} != {1}:
-            raise ValueError("the first level's stride must be 1, so that the mask lies on the image's grid")
+            raise InputError("the first level's stride must be 1, so that the mask lies on the image's grid")
         if mask_classes == 1 and deep_supervision:
-            raise ValueError("a network without a mask has no deep supervision: set it to 0")
+            raise InputError("a network without a mask has no deep supervision: set it to 0")
+        if len(channels) < 2:
+            raise InputError(f"channels: {list(channels)}: give those of two levels or more")
         if deep_supervision > len(channels) - 2:
-            raise ValueError(f"{len(channels)} levels leave at most {len(channels) - 2} for deep supervision")
+            raise InputError(f"{len(channels)} levels leave at most {len(channels) - 2} for deep supervision")
         per_axis = [ensure_tuple_rep(stride, spatial_dims) for stride in strides]
         self.reduction = self.smallest = [prod(along) for along in zip(*per_axis, strict=True)]
         levels: dict[str, Any] = {"spatial_dims": spatial_dims, "channels": channels, "strides": strides}

@@ -109,9 +109,9 @@ class NormalDatabase:
     def save(self, path: str | os.PathLike) -> None:
         """Write one .npz file, with mean, SD and n of each point for other programs."""
         mean, sd, n = self.mean_sd_n()
-        with replacing(path) as temporary:
+        with replacing(path) as temporary, temporary.open("wb") as file:  # by its path NumPy would change the name
             np.savez_compressed(
-                temporary,
+                file,
                 subjects=np.array(self.subjects),
                 profiles=self.profiles,
                 reference=self.reference.value,

@@ -42,5 +42,5 @@ def write_views(
                 axis.text(x, 0.9, letter, transform=axis.transAxes, ha=side, va="center", weight="bold")
         figure.colorbar(mpl.cm.ScalarMappable(norm, colours), ax=axes, label=label, shrink=0.7, extend="both")
         figure.suptitle(title)
-        figure.savefig(temporary, dpi=150)
+        figure.savefig(temporary, dpi=150, format="png")
         plt.close(figure)

@@ -43,7 +43,7 @@ class Reference(StrEnum):
 
 _NAMED = {
     Reference.GLB: re.compile(""),
-    Reference.THL: re.compile(r"(?<!hypo)thal", re.IGNORECASE),
+    Reference.THL: re.compile(r"(?<!hypo)(?<!sub)thal", re.IGNORECASE),
     Reference.PNS: re.compile(r"(^|[^a-z])pons([^a-z]|$)", re.IGNORECASE),
     Reference.CBL: re.compile(r"cerebell?um|vermis", re.IGNORECASE),
 }

@@ -82,14 +82,18 @@ def simulate_normals(template: nib.Nifti1Image, *, subjects: int, seed: int = 0)
     the same when there are more.
 
     Args:
-        template: Mean perfusion of normal people.
+        template: Mean perfusion of normal people; NaN where it was not measured, and the subjects' likewise.
         subjects: How many.
         seed: Of everything random.
     """
     volume = read_volume(template)
+    measured = np.isfinite(volume.values)
+    volume = volume._replace(values=np.where(measured, volume.values, 0))  # one NaN would blur over all
     for number in range(1, subjects + 1):
         rng = np.random.default_rng([seed, number])
-        yield Case(f"normal-{number:02d}", Pattern.NC, _normal(volume, rng).image)
+        normal = _normal(volume, rng)
+        image = normal._replace(values=np.where(measured, normal.values, np.nan)).image
+        yield Case(f"normal-{number:02d}", Pattern.NC, image)
 
 
 def simulate_patient(normal: Case, pattern: Pattern, *, atlas: Regions, seed: int = 0) -> Case:

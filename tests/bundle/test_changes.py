@@ -134,3 +134,15 @@ def test_a_head_of_another_kind_is_declared_anew():
     number = formats(heads={"outcome": {"mean": 3, "sd": 1}})["outputs"]["outcome"]
     assert (number["type"], number["format"], number["value_range"]) == ("regression", "number", [])
     assert number["channel_def"] == {"0": "outcome"}
+
+
+@pytest.mark.parametrize("weight", [-1, None, True, "high", [1], float("nan")])
+def test_what_is_no_weight_of_a_loss_is_refused(weight):
+    with pytest.raises(InputError, match=r"loss_weights: sex is .*Give a number from 0"):
+        change_training(CONFIG, {"loss_weights": {"seg": 1, "sex": weight}})
+
+
+def test_weights_may_be_schedules_and_expressions():
+    schedule = {"_target_": "mtseg.losses.Schedule", "start": 0.9, "end": 0.1}
+    for weights in ({"sex": schedule, "age": "$1 / 3"}, {"_target_": "mtseg.losses.switched", "alpha": schedule}):
+        assert change_training(CONFIG, {"loss_weights": weights})["loss_weights"] == weights

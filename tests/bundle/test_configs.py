@@ -119,3 +119,19 @@ def test_settings_are_numbers_where_people_write_numbers():
     config = {"learning_rate": 0.1, "spacing": [1, 1, 1]}
     parsed = parse_settings(["learning_rate=1e-3", "spacing=[2, 2, 2]"], config)
     assert parsed == {"learning_rate": 1e-3, "spacing": [2, 2, 2]}
+
+
+def test_no_text_switches_a_setting_on():
+    """Any but the empty one did, "none" too."""
+    assert parse_settings(["mirror=off"], {"mirror": True}) == {"mirror": False}
+    for text in ("none", "'false'", "0"):
+        with pytest.raises(InputError, match=f"--set mirror={text}: mirror is true or false"):
+            parse_settings([f"mirror={text}"], {"mirror": True})
+
+
+def test_a_weight_is_a_number_however_it_is_spelt():
+    """A training broke off in its first step."""
+    found = parse_settings(["loss_weights={seg: 1, sex: 1e-1}"], {"loss_weights": {}})
+    assert found == {"loss_weights": {"seg": 1, "sex": 0.1}}
+    heads = {"dose": {"classes": ["1e3", "2e3"]}}  # names stay as they are spelt
+    assert parse_settings([f"heads={heads}"], {"heads": {}}) == {"heads": heads}

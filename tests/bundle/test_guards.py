@@ -3,6 +3,7 @@
 import logging
 import re
 import shutil
+from functools import partial
 
 import nibabel as nib
 import numpy as np
@@ -52,7 +53,7 @@ def test_what_is_refused_leaves_an_earlier_result_as_it_was(tiny, trained, tmp_p
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
-def test_a_repeated_evaluation_that_fails_leaves_no_older_scores(tiny, trained, tmp_path, plain_reports):
+def test_a_repeated_evaluation_leaves_no_older_scores(tiny, trained, tmp_path, plain_reports):
     """They lay beside the new predictions, and looked like theirs."""
     out, scores = tmp_path / "out", ("cases.tsv", "summary.tsv", "simple_scores.tsv", "selective.tsv", "report.html")
     evaluate(str(trained), cohort=tiny.table, out=out, fold=0)
@@ -68,8 +69,27 @@ def test_a_repeated_evaluation_that_fails_leaves_no_older_scores(tiny, trained, 
     broken = tiny.with_cells("broken_later.tsv", {("p1", "adc"): str(tmp_path / "p1.nii.gz")})
     with pytest.raises(InputError, match="1 of 4 subjects could not be used"):
         evaluate(str(trained), cohort=broken, out=out, fold=0)
-    assert read_table(out / "predictions.tsv")["participant_id"].tolist() == ["p0", "p4", "p5"]
-    assert not [name for name in scores if (out / name).exists()]
+    for name in ("predictions.tsv", "cases.tsv"):
+        assert read_table(out / name)["participant_id"].tolist() == ["p0", "p4", "p5"], (
+            "one had cost the others' scores"
+        )
+    assert not [path for path in before if path.name in scores and path.read_bytes() == before[path]]
+
+
+@pytest.mark.parametrize("command", [predict, partial(explain, pictures=False)])
+def test_no_scores_stay_beside_other_predictions(tiny, trained, tmp_path, command):
+    """After a prediction with other weights they looked like its scores."""
+    table, scores = tmp_path / "one.tsv", ("cases.tsv", "report.html")
+    write_cohort(read_cohort(tiny.table).table.iloc[:1], table)
+    for name, evaluated in (("ours", True), ("anybodys", False)):
+        (out := tmp_path / name).mkdir()
+        for file in scores:
+            (out / file).write_text("of earlier predictions")
+        if evaluated:
+            (out / "run.json").write_text('{"command": "evaluate"}')
+        command(str(trained), cohort=table, out=out)
+        assert (out / "predictions.tsv").exists()
+        assert [file for file in scores if (out / file).exists()] == ([] if evaluated else [*scores])
 
 
 def test_a_folder_that_cannot_be_written_is_named_before_anything_is_computed(tiny, trained, tmp_path):

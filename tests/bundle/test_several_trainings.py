@@ -143,6 +143,17 @@ def test_trainings_with_other_settings_are_refused_by_name(change, named, runs, 
     assert not (tmp_path / "out").exists()
 
 
+def test_the_file_of_a_training_is_checked_like_its_folder(runs, tmp_path):
+    """Its weights fit another bundle's network, whose images were prepared otherwise: the answers were wrong."""
+    other = changed(runs[1], tmp_path / "other", lambda config: config.update(spacing=[1.0, 1.0, 1.0]))
+    for path in (other / "models" / "model.pt", other / "models"):
+        with pytest.raises(InputError, match=r"other/configs/inference\.yaml: spacing: not as in"):
+            find_weights(runs[0], path)
+        assert find_weights(other, path) == [other / "models" / "model.pt"]
+    copy = shutil.copy(other / "models" / "model.pt", tmp_path / "model.pt")  # of which nothing is known
+    assert find_weights(runs[0], copy) == [copy]
+
+
 def test_the_order_of_structures_counts(runs, tmp_path):
     def two(config):
         config["structures"] = {"lesion": 1, "rim": 2}

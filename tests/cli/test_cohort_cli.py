@@ -138,3 +138,20 @@ def test_the_command_line_starts_without_heavy_imports():
     heavy = "{'torch', 'monai', 'pandas', 'nibabel', 'sklearn', 'bids'}"
     code = f"import sys, mtseg.cli.cohort; assert not {heavy} & set(sys.modules), {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("c.txt", r"c\.txt: unknown kind of table\. End the name with \.tsv, \.csv or \.parquet"),
+        ("c.tsv/d.tsv", r"c\.tsv: is no folder"),
+        ("there.tsv", r"there\.tsv: is a folder\. Name the file of the table"),
+    ],
+)
+def test_a_table_that_cannot_be_written_is_told_before_images_are_read(study, out, message):
+    """After hours of reading masks it was, or a traceback."""
+    (study / "there.tsv").mkdir()
+    (study / "imagesTr/case_1.nii.gz").unlink()  # would be told first, were the table read
+    for command in (("slices", study / "c.tsv", "--plane", "axial", "--rule", "middle"), ("split", study / "c.tsv")):
+        with pytest.raises(InputError, match=message):
+            raise run(*command, "--out", study / out).exception

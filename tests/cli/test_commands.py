@@ -163,6 +163,7 @@ def test_bundle_list_and_verify(mtseg):
     code, out, _ = mtseg("bundle", "list")
     assert code == 0
     assert [line.split()[0] for line in out.splitlines() if line.split()[0] in names()] == names()
+    assert "schwannoma_t1_t2_t1gd" in out and "…" not in out, "names were cut where no terminal says how wide it is"
     code, out, _ = mtseg("bundle", "verify", "stroke_dwi_adc")
     assert code == 0
     assert out.startswith("stroke_dwi_adc: metadata, properties, names and network are in order; ")

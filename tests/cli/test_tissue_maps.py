@@ -77,12 +77,44 @@ def test_a_second_call_does_what_is_missing(study, monkeypatch):
         return seen
 
     assert call() == ["a.nii.gz", "b.nii.gz", "c.nii.gz"]
-    (study / "maps" / "b_gm.nii.gz").unlink()
+    (study / "maps" / "b_gm.nii.gz").write_bytes(b"damaged")
     nib.save(nib.Nifti1Image(np.eye(20, dtype=np.float32)[:, None] + np.zeros((20, 20, 20), np.float32),
              np.diag([2.0, 2, 2, 1])), study / "c.nii.gz")  # fmt: skip
     assert call() == ["b.nii.gz", "c.nii.gz"]
     assert call() == []
     assert len(call("--map", "wm")) == 3
+
+
+def test_a_call_that_fails_leaves_no_table_of_an_earlier_one(study, monkeypatch):
+    """It had gone on naming the map of a T1 that was another one by now."""
+    monkeypatch.setattr("mtseg.data.tissue.cohort.find_brain", lambda t1: None)
+    monkeypatch.setattr("mtseg.data.tissue.cohort.segment", lambda t1, brain: None)
+    monkeypatch.setattr("mtseg.data.tissue.cohort.normalise", lambda tissues: {"gm": np.ones((2, 2, 2), np.float32)})
+    given = ["cohort", "tissue-maps", str(study / "table.csv"), "--column", "t1", "--map", "gm"]
+    assert CliRunner().invoke(app, [*given, "--out", str(study / "maps")]).exit_code == 0
+    assert (study / "maps" / "cohort.tsv").exists()
+    (study / "b.nii.gz").touch()
+
+    def no_brain(t1):
+        raise refused("", "no brain was found", "Look at it")
+
+    monkeypatch.setattr("mtseg.data.tissue.cohort.find_brain", no_brain)
+    assert "b: " in str(refusal(study, "--map", "gm"))
+    assert not (study / "maps" / "cohort.tsv").exists()
+
+
+def test_a_folder_of_other_maps_is_left_alone(study):
+    """Its table had been replaced by one without their columns."""
+    (study / "maps").mkdir()
+    (study / "maps" / "run.json").write_text('{"command": "cohort fmri-maps"}')
+    assert "holds the results of `mtseg cohort fmri-maps`" in str(refusal(study, "--map", "gm"))
+
+
+def test_a_slab_is_no_brain(study):
+    """One slice had stopped everything with an error of PyTorch's."""
+    nib.save(nib.Nifti1Image(np.ones((1, 200, 200), np.float32), np.eye(4)), study / "b.nii.gz")
+    problems = refusal(study, "--map", "gm").problems
+    assert [(one.subject, one.what) for one in problems] == [("b", "t1 is only 1 mm thick, no whole brain")]
 
 
 def test_a_missing_package_is_named(study, monkeypatch):

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from mtseg.data import Cohort, check_cohort, read_cohort
+from mtseg.data.template.anatomy import Template, load_template
 
 SHAPE = (12, 10, 8)
 
@@ -61,3 +62,9 @@ def study(tmp_path: Path) -> Study:
 @pytest.fixture
 def save_image() -> Callable[..., Path]:
     return save
+
+
+@pytest.fixture(scope="session")
+def template() -> Template:
+    """That of the template cohort, with voxels of 6 mm."""
+    return load_template(6.0)

@@ -159,6 +159,14 @@ def test_classes_of_a_known_mixture():
         classify(t1 - t1.max(), brain, priors, spacing_mm=(4, 4, 4))
 
 
+@pytest.mark.parametrize("darkest", [-32768, -400])
+def test_a_t1_without_its_offset_is_told(darkest):
+    """A brain without any voxel above 0 had stopped the whole cohort in the registration."""
+    voxels = darkest + np.random.default_rng(0).integers(0, 300, (12, 12, 12)).astype(np.float32)
+    with pytest.raises(ProblemsError, match="is 0 or less in half of the brain"):
+        segment(nib.Nifti1Image(voxels, np.diag([4.0, 4, 4, 1])), np.ones(voxels.shape, bool))
+
+
 def test_the_brain_of_the_template_is_found():
     t1, mask = datasets.load_mni152_template(resolution=3), datasets.load_mni152_brain_mask(resolution=3)
     assert dice(find_brain(reordered(t1, "PSR")), reordered(mask, "PSR").get_fdata() > 0) > 0.95

@@ -187,7 +187,16 @@ def test_settings_that_cannot_be_are_refused_together():
     ]
 
 
-@pytest.mark.parametrize("bad", [{"learning_rate": float("nan")}, {"patch_size": 48}, {"spacing": [2, 2]}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"learning_rate": float("nan")},
+        {"patch_size": 48},
+        {"spacing": [2, 2]},
+        {"epochs": True},  # one epoch to Python
+        {"learning_rate": True},
+    ],
+)
 def test_a_setting_that_cannot_be_is_named(bad):
     with pytest.raises(ProblemsError, match=f"{next(iter(bad))}: is "):
         check_settings(**GOOD | bad)

@@ -124,6 +124,14 @@ def test_tasks_are_those_of_all_variants(spec_of):
         ({"variants": {"a": {"sequences": ["t9"]}}}, "sequences: there is no column t9"),
         ({"variants": {"a": {"heads": {}, "structures": {}}}}, "neither structures nor heads"),
         ({"variants": {"a": {"epochs": "many"}}}, "epochs: is 'many'. Give a whole number"),
+        # These were told by each run when its turn came.
+        ({"variants": {"a": {"loss_weights": {"outcom": 1}}}}, "loss_weights: outcom is neither seg nor a head"),
+        ({"variants": {"a": {"loss_weights": {"outcome": None}}}}, "loss_weights: outcome is None. Give a number"),
+        ({"variants": {"a": {"patch_size": [50, 50, 20]}}}, "the next valid size is (56, 56, 24)"),
+        ({"variants": {"a": {"mirror": True, "heads": {"side": {"classes": ["l", "r"]}}}}}, "side: asks for a side"),
+        ({"variants": {"a": {"mirror": True, "structures": {"x_left": 1}}}}, "x_left: the other side is no structure"),
+        ({"variants": {"a": {"network_def": {"_target_": "mtseg.networks.JointNet"}}}}, "cannot be built ("),
+        ({"variants": {"a": {"mirror": "none"}}}, "mirror is true or false"),
         ({"variants": {"a": {}, "b": {"structures": {"lesion": 2}}}}, "lesion means different things"),
         (
             {"variants": {"a": {}, "b": {"heads": {"outcome": {"classes": ["good", "poor"]}}}}},

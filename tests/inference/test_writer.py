@@ -140,6 +140,16 @@ def test_nothing_half_written_stays(tmp_path, monkeypatch):
     assert list(out.iterdir()) == []
 
 
+def test_the_table_of_other_masks_does_not_stay(tmp_path, monkeypatch):
+    """Where a second prediction was killed, it described the first one's masks."""
+    sample, out = load(save(tmp_path / "t1.nii.gz", codes="RAS")), tmp_path / "out"
+    write(out, [sample], [answers(SIZE)])
+    monkeypatch.setattr(WritePredictions, "write_batch", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write(out, [sample], [answers(SIZE, seed=1)])
+    assert not (out / "predictions.tsv").exists()
+
+
 @pytest.mark.parametrize("shape", [(7, 6), (7, 6, 1)])
 def test_a_single_slice(tmp_path, shape):
     nib.save(

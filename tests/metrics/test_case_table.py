@@ -110,3 +110,12 @@ def test_of_one_slice_that_slice_of_the_reference_counts(tmp_path, index, dice, 
     predictions = pd.DataFrame([prediction("a") | {"slice_sagittal": index}])
     row = case_table(predictions, [record], structures=STRUCTURES, heads=(), folder=tmp_path).iloc[0]
     assert (row["slice_sagittal"], row["dice_core"], row["true_volume_mm3_core"]) == (index, dice, voxels * 3.0)
+
+
+def test_the_volume_of_a_voxel_whose_axes_are_oblique_to_each_other(tmp_path):
+    sheared = np.diag([2.0, 1.0, 1.5, 1.0])
+    sheared[0, 2] = 1.0  # as an affine registration leaves it in the header
+    path = save(tmp_path / "a.nii.gz", start=2, value=7, affine=sheared)
+    row = table(tmp_path, [{"subject": "a", "mask": path, "outcome": None, "age": None, "findings": None}]).iloc[0]
+    assert row["true_volume_mm3_core"] == pytest.approx(64 * 3.0)
+    assert row["volume_error_mm3_core"] == pytest.approx(0.0)

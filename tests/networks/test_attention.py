@@ -113,7 +113,7 @@ def test_one_map_cannot_be_of_two_structures():
 
 @pytest.mark.parametrize("heads", [{"attention": 2}, {"covid": 2, "covid_attention": 2}])
 def test_names_that_a_head_cannot_have(heads):
-    with pytest.raises(ValueError, match=r"cannot be named '(covid_)?attention'"):
+    with pytest.raises(InputError, match=r"cannot be named '(covid_)?attention'"):
         network(heads=heads)
 
 

@@ -259,6 +259,11 @@ def test_prediction_of_any_size():
     torch.testing.assert_close(answers["sex"].sum(dim=1), torch.ones(2))
 
 
+def test_prediction_of_an_image_as_small_as_the_strides_allow():
+    network = classifier("monai_resnet18").eval()
+    assert JointInferer([Head("sex", Kind.CLASSES, ("F", "M"))])(image(1, 1, 12, 9), network)["sex"].shape == (1, 2)
+
+
 def test_what_there_is_not():
     with pytest.raises(InputError, match=r"architecture 'vgg': there is none for 2D images\. Choose resnet18"):
         classifier("vgg")
@@ -266,5 +271,5 @@ def test_what_there_is_not():
         classifier("resnet18", 3)
     with pytest.raises(InputError, match="frozen: is 6, but resnet18 has 5 stages"):
         classifier(frozen=6)
-    with pytest.raises(ValueError, match="cannot be named 'seg'"):
+    with pytest.raises(InputError, match="cannot be named 'seg'"):
         classifier(heads={"seg": 2})

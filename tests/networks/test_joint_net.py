@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from mtseg.cam import Explainer, HeadTarget
+from mtseg.errors import InputError
 from mtseg.networks import JointNet
 from mtseg.networks.heads import BottleneckPool, Pooling, RunningStandardise
 
@@ -138,17 +139,28 @@ def test_padding_to_the_size_that_the_error_names_works(strides, size):
 
 @pytest.mark.parametrize("name", ["seg", "seg_1", "share", "type", "mRS.90"])
 def test_names_that_a_head_cannot_have(name):
-    with pytest.raises(ValueError, match=f"a head cannot be named '{name}'"):
+    with pytest.raises(InputError, match=f"a head cannot be named '{name}'"):
         net(heads={name: 2})
 
 
 def test_wrong_levels_are_refused():
-    with pytest.raises(ValueError, match="3 levels and 2 strides"):
+    with pytest.raises(InputError, match="3 levels and 2 strides"):
         net(strides=[1, 2])
-    with pytest.raises(ValueError, match="first level's stride must be 1"):
+    with pytest.raises(InputError, match="first level's stride must be 1"):
         net(strides=[[1, 1, 2], 2, 2])
-    with pytest.raises(ValueError, match="at most 1"):
+    with pytest.raises(InputError, match="at most 1"):
         net(deep_supervision=2)
+    with pytest.raises(InputError, match=r"stride \[2, 2\]: give one number, or one for each of the 3 axes"):
+        net(strides=[1, [2, 2], 2])
+    with pytest.raises(InputError, match=r"channels: \[4\]: give those of two levels or more"):
+        net(channels=(4,))
+    with pytest.raises(InputError, match="a network without a mask has no deep supervision"):
+        net(mask_classes=1, deep_supervision=1)
+
+
+def test_a_pooling_that_there_is_not():
+    with pytest.raises(InputError, match=r"pooling 'mean': there is no such\. Choose one of average, max, mask"):
+        net(pooling="mean")
 
 
 def test_bfloat16_is_close_to_float32():

@@ -76,6 +76,13 @@ def test_a_file_gives_the_same_database(gaussian, surface, tmp_path):
         assert np.array_equal(file["mean"], gaussian.mean_sd_n()[0])
 
 
+def test_the_file_has_the_name_that_was_given(gaussian, surface, tmp_path):
+    """NumPy had put .npz behind it, and the file was not found then."""
+    gaussian.save(tmp_path / "normals")
+    assert [path.name for path in tmp_path.iterdir()] == ["normals"]
+    assert NormalDatabase.load(tmp_path / "normals", surface=surface).subjects == gaussian.subjects
+
+
 def test_a_file_of_another_surface_or_of_something_else_is_refused(gaussian, surface, tmp_path):
     gaussian.save(tmp_path / "normals.npz")
     other = Surface(surface.points + 1, surface.normals, surface.faces, surface.right)

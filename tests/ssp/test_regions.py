@@ -15,11 +15,19 @@ PLACES = {
     "Thalamus_L": (-12, -18, 8),
     "Thalamus_R": (12, -18, 8),
     "Hypothalamus_R": (8, 0, -12),
+    "Subthalamic_Nucleus_L": (-12, -14, -14),
     "Cerebelum_6_L": (-30, -60, -30),
     "Vermis_6": (0, -66, -20),
     "Frontal_Sup_R": (20, 40, 40),
 }
-ACTIVITY = {"Thalamus_L": 2.0, "Thalamus_R": 4.0, "Cerebelum_6_L": 5.0, "Vermis_6": 5.0, "Frontal_Sup_R": 1.0}
+ACTIVITY = {
+    "Subthalamic_Nucleus_L": 9.0,
+    "Thalamus_L": 2.0,
+    "Thalamus_R": 4.0,
+    "Cerebelum_6_L": 5.0,
+    "Vermis_6": 5.0,
+    "Frontal_Sup_R": 1.0,
+}
 
 
 def atlas_of(names) -> Atlas:

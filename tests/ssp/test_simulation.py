@@ -54,6 +54,16 @@ def test_normals_are_varied_and_seeded(template):
     assert all((np.asarray(case.image.dataobj) >= 0).all() for case in cases)
 
 
+def test_what_the_template_lacks_nobody_has(template):
+    """One NaN had been blurred over the whole brain of everybody."""
+    values = template.get_fdata(dtype=np.float32)
+    holed = nib.Nifti1Image(np.where(values > 0, values, np.nan), template.affine)
+    (case,) = simulate_normals(holed, subjects=1, seed=3)
+    (like,) = simulate_normals(template, subjects=1, seed=3)
+    expected = np.where(values > 0, like.image.get_fdata(dtype=np.float32), np.nan)
+    np.testing.assert_array_equal(case.image.get_fdata(dtype=np.float32), expected)
+
+
 @settings(max_examples=4, deadline=None)
 @given(order=orders)
 def test_storage_order_changes_nothing(template, order):

@@ -108,8 +108,9 @@ def test_a_surface_larger_than_a_picture_is_refused(sphere):
         view_maps(Surface(sphere.points * 2, sphere.normals, sphere.faces, sphere.right))
 
 
-def test_a_picture_for_people_is_written(maps, sphere, tmp_path):
+@pytest.mark.parametrize("name", ["z.png", "z"])
+def test_a_picture_for_people_is_written(maps, sphere, tmp_path, name):
     values = sphere.points[:, 2].copy()
     values[:50] = np.nan
-    write_views(tmp_path / "z.png", values, maps, low=0, high=60, label="Z", title="a ball")
-    assert (tmp_path / "z.png").read_bytes().startswith(b"\x89PNG")
+    write_views(tmp_path / name, values, maps, low=0, high=60, label="Z", title="a ball")
+    assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")

@@ -53,7 +53,9 @@ def alff_falff(series: np.ndarray, *, tr_s: float, band_hz: tuple[float, float] 
         courses = series[chunk].astype(float)
         amplitudes = np.abs(rfft(detrend(courses, overwrite_data=False), overwrite_x=True))[:, 1:] * (2 / volumes)
         inside, total = amplitudes[:, band].sum(axis=1), amplitudes.sum(axis=1)
-        total[total <= np.finfo(np.float32).eps * np.abs(courses).max(axis=1)] = np.inf
+        # Each volume is rounded by eps / 2 of its size at most; by Parseval all amplitudes together are no more than:
+        rounding = np.sqrt(volumes / 2) * np.finfo(np.float32).eps * np.abs(courses).max(axis=1)
+        total[total <= rounding] = np.inf
         maps.falff[chunk] = inside / total
         maps.alff[chunk] = np.where(np.isfinite(total), inside / (band.stop - band.start), 0)
     return maps

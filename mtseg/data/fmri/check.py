@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -13,9 +14,12 @@ from mtseg.data.fmri.cleaning import FILTERED, read_confounds
 from mtseg.data.fmri.connectivity import Region, seed_voxels
 from mtseg.data.fmri.maps import AMPLITUDES, MapRecipe
 from mtseg.data.fmri.mask import read_brain_mask
-from mtseg.data.fmri.problems import noting
+from mtseg.data.fmri.problems import noting, refusal
 from mtseg.data.fmri.tr import repetition_time
 from mtseg.errors import Problem
+
+LEAST_VOLUMES = 3
+"""Of two numbers any pair of courses correlates by 1 or -1."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,10 @@ def check_runs(runs: Iterable[RunFiles], recipe: MapRecipe) -> list[Problem]:
                 seed.read()
     seeds_sound = not problems
     for run in runs:
+        if Path(run.bold).is_dir():
+            bold = Scan(run.subject, SERIES, run.bold)
+            problems.append(bold.problem("is a folder of DICOM images", "Convert it to NIfTI, e.g. with dcm2niix"))
+            continue
         try:
             image = nib.load(run.bold)
         except UNREADABLE:
@@ -61,12 +69,17 @@ def _check_run(
 ) -> None:
     volumes = image.shape[3]
     bold = Scan(run.subject, SERIES, run.bold)
+    if volumes < LEAST_VOLUMES:
+        problems.append(bold.problem(f"has {volumes} volumes, too few to fluctuate", "Give the whole run"))
+    room = volumes  # for confounds, if its frequencies cannot be told
     with noting(problems, bold):
         tr_s = repetition_time(image, given_s=recipe.tr_s)
         for name, band in {"band": recipe.band_hz, "band-pass": recipe.band_pass_hz}.items():
             if band and (name == "band-pass" or any(one in AMPLITUDES for one in recipe.maps)):
                 with noting(problems, bold):
-                    band_bins(volumes, tr_s=tr_s, band_hz=band)
+                    bins = band_bins(volumes, tr_s=tr_s, band_hz=band)
+                    if name == "band-pass":
+                        room = 2 * (bins.stop - bins.start)  # a sine and a cosine of each frequency
     if recipe.band_pass_hz and volumes <= FILTERED:
         what = f"has {volumes} volumes, a band-pass needs more than {FILTERED}"
         problems.append(bold.problem(what, "Leave out --band-pass, or this run"))
@@ -78,7 +91,11 @@ def _check_run(
         with_seeds = with_seeds and len(problems) == before
     if run.confounds:
         with noting(problems, Scan(run.subject, "confounds", run.confounds)):
-            read_confounds(run.confounds, volumes=volumes, regressors=recipe.regressors)
+            columns = read_confounds(run.confounds, volumes=volumes, regressors=recipe.regressors).shape[1]
+            if recipe.band_pass_hz and columns >= room:
+                low, high = recipe.band_pass_hz
+                what = f"has {columns} confounds, but from {low:g} to {high:g} Hz the run has room for {room - 1} only"
+                raise refusal(run.confounds, what, "Name fewer columns (--regressor), or widen --band-pass")
     for seed in recipe.seeds.values() if with_seeds else ():
         with noting(problems, bold):
             seed_voxels(seed, mask, image.affine)

@@ -64,12 +64,16 @@ def read_confounds(path: str, *, volumes: int, regressors: Sequence[str] = ()) -
 
     Raises:
         ProblemsError: The table cannot be read, lacks a column, has other rows than the run has volumes, cells that are
-            no numbers, or so many columns that nothing would be left of the run.
+            no numbers, or so many columns that nothing would be left of the run; or names a column twice.
     """
     try:
-        table = pd.read_csv(path, sep="," if Path(path).suffix.lower() == ".csv" else "\t", na_values=["n/a"])
+        table = _read_cells(path)
     except (OSError, ValueError) as error:
-        raise _problems((path, f"the confounds cannot be read ({error})", "Correct the path or the table")) from None
+        raise _problems(
+            (path, f"the confounds cannot be read ({str(error).strip()})", "Correct the path or the table")
+        ) from None
+    if twice := sorted({*table.columns[table.columns.duplicated()]}):
+        raise _problems((path, f"the column {', '.join(twice)} stands there twice", "Rename or remove one"))
     if absent := [name for name in regressors if name not in table]:
         what = f"there is no column {', '.join(absent)}"
         raise _problems((path, what, f"The table has {', '.join(map(str, table.columns))}"))
@@ -88,6 +92,13 @@ def read_confounds(path: str, *, volumes: int, regressors: Sequence[str] = ()) -
     if found:
         raise _problems(*found)
     return numbers.to_numpy()
+
+
+def _read_cells(path: str) -> pd.DataFrame:
+    """Read a table as text. Lines with more cells than the header are an error: pandas would shift the names by one."""
+    separator = "," if Path(path).suffix.lower() == ".csv" else "\t"
+    rows = pd.read_csv(path, sep=separator, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    return rows[1:].set_axis(rows.iloc[0].str.strip(), axis=1)
 
 
 def _problems(*found: tuple[str, str, str]) -> ProblemsError:

@@ -13,21 +13,20 @@ from rich.progress import track
 from mtseg.data.checks import check_cohort, require_usable
 from mtseg.data.checks.header import SERIES, is_series
 from mtseg.data.checks.scan import Scan
-from mtseg.data.cohort import Cohort, read_cohort
+from mtseg.data.cohort import read_cohort
 from mtseg.data.fmri.alff import BAND_HZ
 from mtseg.data.fmri.check import RunFiles, check_runs
 from mtseg.data.fmri.cleaning import read_confounds
 from mtseg.data.fmri.connectivity import Region, Sphere
-from mtseg.data.fmri.maps import MapRecipe, compute_maps
+from mtseg.data.fmri.maps import NEIGHBOURS, MapRecipe, compute_maps
 from mtseg.data.fmri.problems import noting
 from mtseg.data.fmri.run import read_run
-from mtseg.data.tables import write_cohort
+from mtseg.data.map_files import begin_maps, map_path, require_own_folder, write_table_with_maps, written_over
 from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.images import save_like
 from mtseg.keys import Column
-from mtseg.provenance import write_run
 
-TABLE = "cohort.tsv"
+COMMAND = "cohort fmri-maps"
 
 
 def write_fmri_maps(
@@ -39,7 +38,7 @@ def write_fmri_maps(
     brain_mask: str | None = None,
     tr_s: float | None = None,
     band_hz: tuple[float, float] = BAND_HZ,
-    neighbours: int = 27,
+    neighbours: int = NEIGHBOURS,
     seeds: Mapping[str, Sphere | Region] | None = None,
     confounds: str | None = None,
     regressors: Sequence[str] = (),
@@ -67,7 +66,7 @@ def write_fmri_maps(
         Path of the new table.
 
     Raises:
-        InputError: The table cannot be read, or has no such columns.
+        InputError: The table cannot be read, or has no such columns; or the folder holds another command's results.
         ProblemsError: With all that is wrong with the request, the table, the headers, masks and confounds, before
             anything is computed; or, at the end, with the runs whose voxels are no good. Then the maps of the others
             are there, but no table.
@@ -78,6 +77,7 @@ def write_fmri_maps(
     )
     if not is_series(column):
         raise InputError(f"{cohort_table}: '{column}' is no name for 4D images. Call the column {SERIES} or {SERIES}_…")
+    require_own_folder(out, command=COMMAND)
     beside = [name for name in (brain_mask, confounds) if name]
     cohort = read_cohort(cohort_table, sequences=(column, *beside))
     with_run = replace(cohort, table=cohort.table[cohort.table[column].notna()])
@@ -86,12 +86,13 @@ def write_fmri_maps(
         RunFiles(row[Column.SUBJECT], row[column], brain_mask and row[brain_mask], confounds and row[confounds])
         for row in cells
     ]
-    problems = [*_clashes(cohort, recipe, out, subjects=[run.subject for run in runs]), *_gaps(with_run.table, beside)]
+    problems = [*written_over(cohort, recipe.names, out, subjects=[run.subject for run in runs])]
+    problems += _gaps(with_run.table, beside)
     problems += check_cohort(with_run, sequences=(column,), images_only=True)
     require_usable([*problems, *check_runs(runs, recipe)])
 
-    facts = {"command": "cohort fmri-maps", "cohort": str(cohort.path), "data": cohort.fingerprint()}
-    write_run(out, **facts, column=column, brain_mask=brain_mask, confounds=confounds, fmri=asdict(recipe))
+    facts = {"column": column, "brain_mask": brain_mask, "confounds": confounds, "fmri": asdict(recipe)}
+    begin_maps(out, cohort=cohort, command=COMMAND, **facts)
     problems = []
     bar = Console(stderr=True)
     for run in track(runs, description="Maps", console=bar, disable=not sys.stderr.isatty()):
@@ -100,12 +101,7 @@ def write_fmri_maps(
     if problems:
         raise ProblemsError(problems)
 
-    table = cohort.table.copy()
-    for name in recipe.names:
-        paths = [str(_path(out, run.subject, name)) for run in runs]
-        table[name] = pd.Series(paths, index=with_run.table.index, dtype=object)  # other rows stay missing
-    write_cohort(table, out / TABLE)
-    return out / TABLE
+    return write_table_with_maps(cohort, recipe.names, out, of=with_run)
 
 
 def _write(run: RunFiles, recipe: MapRecipe, out: Path) -> None:
@@ -115,25 +111,7 @@ def _write(run: RunFiles, recipe: MapRecipe, out: Path) -> None:
         confounds = read_confounds(run.confounds, volumes=courses.series.shape[1], regressors=recipe.regressors)
     meta = {"original_affine": courses.affine, "filename_or_obj": run.bold}
     for name, values in compute_maps(courses, recipe, confounds=confounds).items():
-        save_like(courses.volume(values), meta, _path(out, run.subject, name))
-
-
-def _path(out: Path, subject: str, name: str) -> Path:
-    return out / f"{subject}_{name}.nii.gz"
-
-
-def _clashes(cohort: Cohort, recipe: MapRecipe, out: Path, *, subjects: Sequence[str]) -> Iterator[Problem]:
-    """What the maps would replace."""
-    if out.exists() and not out.is_dir():
-        yield Problem("", str(out), "is no folder", "Choose another one (--out)")
-    for name in recipe.names:
-        if name in cohort.table:
-            yield Problem("", name, "the table has this column already", "Rename or remove it, or leave out the map")
-    cells = {str(cohort.path), *cohort.table.astype(object).to_numpy().ravel()}
-    files = [("", out / TABLE), *((one, _path(out, one, name)) for one in subjects for name in recipe.names)]
-    for subject, path in files:
-        if str(path) in cells:
-            yield Problem(subject, str(path), "would be written over", "Choose another folder (--out)")
+        save_like(courses.volume(values), meta, map_path(out, run.subject, name))
 
 
 def _gaps(table: pd.DataFrame, beside: Sequence[str]) -> Iterator[Problem]:

@@ -29,6 +29,7 @@ class FmriMap(StrEnum):
 
 AMPLITUDES = (FmriMap.ALFF, FmriMap.MALFF, FmriMap.FALFF, FmriMap.MFALFF)
 CONNECTIVITY = (FmriMap.CONNECTIVITY_R, FmriMap.CONNECTIVITY_Z)
+NEIGHBOURS = 27
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class MapRecipe:
 
     maps: tuple[str, ...]
     band_hz: tuple[float, float] = BAND_HZ
-    neighbours: int = 27
+    neighbours: int = NEIGHBOURS
     seeds: Mapping[str, Sphere | Region] = field(default_factory=dict)
     band_pass_hz: tuple[float, float] | None = None
     confounds: bool = False
@@ -69,6 +70,11 @@ class MapRecipe:
                 found.append((name, f"{band[0]:g} to {band[1]:g} Hz is no band", "Give the lower frequency first"))
         if self.neighbours not in TOUCHING:
             found.append(("neighbours", f"{self.neighbours} is none of 7, 19, 27", "Choose one of them"))
+        elif self.neighbours != NEIGHBOURS and FmriMap.REHO not in self.maps:
+            found.append(("neighbours", f"goes for {FmriMap.REHO} only", "Leave it out, or ask for this map"))
+        if tuple(self.band_hz) != BAND_HZ and not {*AMPLITUDES}.intersection(self.maps):
+            remedy = "Leave it out, or say by --band-pass what to keep for reho and connectivity"
+            found.append(("band", f"goes for {', '.join(AMPLITUDES)} only", remedy))
         if bool(self.seeds) != any(name in CONNECTIVITY for name in self.maps):
             what = "seeds and connectivity maps belong together"
             found.append(("seed", what, f"Name a seed and --map {' or '.join(CONNECTIVITY)}, or neither"))
@@ -77,6 +83,8 @@ class MapRecipe:
             found.append(("cleaning", what, "Leave it out, or ask for one of these maps"))
         if self.regressors and not self.confounds:
             found.append(("regressors", "there are no confounds to choose from", "Name the confounds' column too"))
+        if len({*self.regressors}) < len(self.regressors):
+            found.append(("regressors", "one is named twice", "Name each once (--regressor)"))
         if self.tr_s is not None and not TR_S[0] <= self.tr_s <= TR_S[1]:
             found.append(("tr", f"{self.tr_s:g} s is not between {TR_S[0]:g} and {TR_S[1]:g} s", "Give seconds"))
         if found:

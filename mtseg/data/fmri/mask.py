@@ -1,6 +1,7 @@
 """The voxels that belong to the brain: from a file, or found in the run's mean."""
 
 import warnings
+from contextlib import suppress
 
 import nibabel as nib
 import numpy as np
@@ -8,6 +9,9 @@ from nilearn.masking import compute_epi_mask
 
 from mtseg.data.fmri.problems import refusal
 from mtseg.grids import grid_shift
+
+LEAST_CONTRAST = 1e-3
+"""Range of a mean as a share of its largest value, below which it shows nothing: voxels were scaled to one mean."""
 
 
 def read_brain_mask(path: str, *, like: nib.Nifti1Image) -> np.ndarray:
@@ -50,12 +54,11 @@ def find_brain(mean: np.ndarray, affine: np.ndarray) -> np.ndarray:
     Raises:
         ProblemsError: Nothing was found.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an empty mask is an error here
-        try:
+    known, mask = mean[np.isfinite(mean)], np.zeros(mean.shape, bool)
+    if known.size and np.ptp(known) > LEAST_CONTRAST * np.abs(known).max():
+        with warnings.catch_warnings(), suppress(ValueError, IndexError):  # too few voxels
+            warnings.simplefilter("ignore")  # an empty mask is an error here
             mask = np.asarray(compute_epi_mask(nib.Nifti1Image(mean, affine)).dataobj) > 0
-        except (ValueError, IndexError):  # too few voxels, or all alike
-            mask = np.zeros(mean.shape, bool)
     if not mask.any():
         raise refusal("", "no brain was found in the mean over time", "Give a brain mask (--brain-mask)")
     return mask

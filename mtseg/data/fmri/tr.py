@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import nibabel as nib
+from nibabel.nifti1 import unit_codes
 
 from mtseg.data.fmri.problems import refusal
 
 TR_S = (0.1, 20.0)
 SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
+UNIT_OF_TIME = 0b111000
+"""Those bits of `xyzt_units` that say it."""
 SAME_TR = 1e-3
 """Sidecars are rounded: up to this relative difference two repetition times are the same."""
 
@@ -37,7 +40,8 @@ def repetition_time(image: nib.Nifti1Image, *, given_s: float | None = None) -> 
     if not isinstance(image, nib.Nifti1Pair):
         raise refusal(where, "is no NIfTI file, so its repetition time is not read", REMEDY)
     noted = _sidecar(Path(where)) if where else None
-    value, unit = float(image.header["pixdim"][4]), image.header.get_xyzt_units()[1]
+    value, code = float(image.header["pixdim"][4]), int(image.header["xyzt_units"]) & UNIT_OF_TIME
+    unit = unit_codes.label.get(code, f"{code}, which there is not")
     if not value or unit not in SECONDS:
         if noted is not None:
             return _plausible(noted, where, source="its sidecar's RepetitionTime")

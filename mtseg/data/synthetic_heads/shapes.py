@@ -117,6 +117,9 @@ def read_shapes(
     names = names.astype(str)
     if voxels.ndim != 4 or names.shape != voxels.shape[:1] or affine.shape != (4, 4):
         raise InputError(f"{masks}: its arrays are not mask (N, X, Y, Z), subject (N,) and affine (4, 4)")
+    spacing_mm = float(abs(affine[0, 0]))
+    if not spacing_mm or not np.allclose(np.abs(affine[:3, :3]), spacing_mm * np.eye(3), atol=1e-3 * spacing_mm):
+        raise InputError(f"{masks}: its voxels are no cubes along the axes of the body. Resample the masks")
     columns = [f"hb_volume_{side}" for side in SIDES]
     try:
         table = pd.read_csv(volumes, dtype={"subject": str}).set_index("subject")[columns].astype(float)
@@ -127,8 +130,13 @@ def read_shapes(
         raise InputError(f"{volumes}: {', '.join(twice)}: stand there twice. Leave one row of each")
     flips = tuple(slice(None, None, -1 if affine[axis, axis] < 0 else 1) for axis in range(3))
     wanted = [i for i, name in enumerate(names) if name in table.index and (subjects is None or name in subjects)]
+    if lacking := [names[i] for i in wanted if not all((voxels[i] == value).any() for value in (1, 2))]:
+        who = ", ".join(lacking)
+        raise InputError(f"{masks}: {who}: the right (1) or left (2) habenula is missing. Draw it, or leave them out")
+    if unmeasured := [names[i] for i in wanted if not (table.loc[names[i]] > 0).all()]:
+        raise InputError(f"{volumes}: {', '.join(unmeasured)}: have no volume above 0. Fill it in, or remove the rows")
     people = [(str(names[i]), voxels[i][flips], table.loc[names[i]].tolist()) for i in wanted]
-    return _People(people, float(abs(affine[0, 0])))
+    return _People(people, spacing_mm)
 
 
 def shape_of(mask: np.ndarray, *, spacing_mm: float, volume_mm3: float) -> Shape:

@@ -56,7 +56,7 @@ def render(subject: Subject, template: Template) -> Scan:
 def _infarct(
     lesion: Lesion, anatomy: Anatomy, *, spared: np.ndarray, spacing: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Mask (x, y, z) of exactly the lesion's volume, ragged, in the `spared` brain tissue of one hemisphere."""
+    """Mask (x, y, z) of the lesion's volume (a voxel at least), ragged, in `spared` brain tissue of one hemisphere."""
     centre = np.array(lesion.centre_mm)[:, None, None, None]
     stretch = rng.uniform(0.75, 1.35, size=(3, 1, 1, 1))
     radius = np.cbrt(1000 * lesion.volume_ml * 3 / (4 * np.pi))  # mm
@@ -64,7 +64,7 @@ def _infarct(
     reach = np.linalg.norm((anatomy.mni_mm - centre) / stretch, axis=0) + 0.3 * radius * rough
     same_side = np.sign(anatomy.mni_mm[0]) == np.sign(lesion.centre_mm[0])
     reach[~(anatomy.brain & (anatomy.tissue > 0.5) & same_side & spared)] = np.inf
-    voxels = round(1000 * lesion.volume_ml / spacing**3)
+    voxels = max(1, round(1000 * lesion.volume_ml / spacing**3))
     return reach <= np.partition(reach, voxels - 1, axis=None)[voxels - 1]
 
 

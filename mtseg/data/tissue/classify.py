@@ -43,11 +43,9 @@ def classify(t1: np.ndarray, brain: np.ndarray, priors: np.ndarray, *, spacing_m
         (3, X, Y, Z) float32, of fluid, grey and white matter; all are 0 outside the brain.
 
     Raises:
-        ProblemsError: The tissues are not as dark and bright as in a T1, or it was centred on 0.
+        ProblemsError: The tissues are not as dark and bright as in a T1, or see `positive_median`.
     """
-    median = np.median(t1[brain])
-    if median <= 0:
-        raise refusal("", "is 0 or less in half of the brain", "Give the T1 as it was before it was normalised")
+    median = positive_median(t1[brain])
     logs = np.log(np.maximum(t1[brain], DARKEST * median))
     atlas = np.stack([1 - priors.sum(axis=0), *priors])[:, brain].clip(min=0) + ANYWHERE
     atlas /= atlas.sum(axis=0)
@@ -64,6 +62,18 @@ def classify(t1: np.ndarray, brain: np.ndarray, priors: np.ndarray, *, spacing_m
     level = logs - leggrid3d(x, y, z, field)[brain]
     tissues[:, brain] = _probabilities(level, atlas, means, variances)[0]
     return tissues
+
+
+def positive_median(intensities: np.ndarray) -> float:
+    """Median of the brain's intensities, whose logarithms are computed with.
+
+    Raises:
+        ProblemsError: It is not above 0: the T1 was centred on 0, or lost the offset in its header.
+    """
+    median = float(np.median(intensities))
+    if median <= 0:
+        raise refusal("", "is 0 or less in half of the brain", "Give the T1 as it was before it was normalised")
+    return median
 
 
 def _places(brain: np.ndarray) -> list[np.ndarray]:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import pandas as pd
 from nibabel.affines import voxel_sizes
 from rich.console import Console
 from rich.progress import track
@@ -19,20 +18,21 @@ from rich.progress import track
 from mtseg.data.checks import check_cohort, require_usable
 from mtseg.data.checks.header import is_series
 from mtseg.data.checks.scan import UNREADABLE, Scan
-from mtseg.data.cohort import Cohort, read_cohort
+from mtseg.data.cohort import read_cohort
 from mtseg.data.fmri.problems import noting
-from mtseg.data.tables import write_cohort
+from mtseg.data.map_files import begin_maps, map_path, require_own_folder, write_table_with_maps, written_over
 from mtseg.data.tissue.brain import find_brain
 from mtseg.data.tissue.maps import MNI_AFFINE, TissueMap, normalise, segment
 from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.files import replacing, state_of
 from mtseg.keys import Column
-from mtseg.provenance import write_run
 
-TABLE = "cohort.tsv"
+COMMAND = "cohort tissue-maps"
 PACKAGES = ("deepbet", "dipy")
 LARGEST_VOXEL_MM = 3.0
 """The cortex is hardly thicker."""
+LEAST_EXTENT_MM = 30.0
+"""No brain is thinner in any direction."""
 
 
 def write_tissue_maps(
@@ -53,7 +53,8 @@ def write_tissue_maps(
         Path of the new table.
 
     Raises:
-        InputError: deepbet or dipy is not installed, the table cannot be read, or has no such column.
+        InputError: deepbet or dipy is not installed, the table cannot be read, or has no such column; or the folder
+            holds the results of another command.
         ProblemsError: With all that is wrong with the request, the table and the headers, before anything is computed;
             or, at the end, with the images in which no brain or no tissues were found. Then the maps of the others are
             there, but no table.
@@ -63,36 +64,31 @@ def write_tissue_maps(
     if is_series(column):
         raise InputError(f"{cohort_table}: '{column}' is a name for 4D images. Name the column of the T1 images")
     out = Path(out).absolute()
+    require_own_folder(out, command=COMMAND)
     cohort = read_cohort(cohort_table, sequences=(column,))
     with_t1 = replace(cohort, table=cohort.table[cohort.table[column].notna()])
     scans = [Scan(subject, column, path) for subject, path in with_t1.table[[Column.SUBJECT, column]].to_numpy()]
-    problems = [*_clashes(cohort, maps, out, subjects=[scan.subject for scan in scans])]
+    problems = [*_named_wrongly(maps), *written_over(cohort, maps, out, subjects=[scan.subject for scan in scans])]
     problems += check_cohort(with_t1, sequences=(column,), images_only=True)
     require_usable([*problems, *_unsuited(scans)])
 
-    facts = {"command": "cohort tissue-maps", "cohort": str(cohort.path), "data": cohort.fingerprint()}
     packages = {name: version(name) for name in PACKAGES}
-    write_run(out, **facts, column=column, maps=maps, packages=packages)
+    begin_maps(out, cohort=cohort, command=COMMAND, column=column, maps=maps, packages=packages)
     problems = []
     bar = Console(stderr=True)
     for scan in track(scans, description="Maps", console=bar, disable=not sys.stderr.isatty()):
         by = f"mtseg {version('mtseg')} {sha256(f'{state_of(scan.path)} {packages}'.encode()).hexdigest()[:16]}"
-        if all(_made_by(_path(out, scan.subject, name)) == by for name in maps):
+        if all(_made_by(map_path(out, scan.subject, name)) == by for name in maps):
             continue
         with noting(problems, scan):
             t1 = nib.load(scan.path)
             made = normalise(segment(t1, find_brain(t1)))
             for name in maps:
-                _save(made[name], _path(out, scan.subject, name), by=by)
+                _save(made[name], map_path(out, scan.subject, name), by=by)
     if problems:
         raise ProblemsError(problems)
 
-    table = cohort.table.copy()
-    for name in maps:
-        paths = [str(_path(out, scan.subject, name)) for scan in scans]
-        table[name] = pd.Series(paths, index=with_t1.table.index, dtype=object)  # other rows stay missing
-    write_cohort(table, out / TABLE)
-    return out / TABLE
+    return write_table_with_maps(cohort, maps, out, of=with_t1)
 
 
 def _unsuited(scans: Sequence[Scan]) -> Iterator[Problem]:
@@ -102,16 +98,22 @@ def _unsuited(scans: Sequence[Scan]) -> Iterator[Problem]:
             yield scan.problem("is a folder of DICOM images", "Convert it to NIfTI, e.g. with dcm2niix")
             continue
         try:
-            spacing = voxel_sizes(nib.load(scan.path).affine)
+            image = nib.load(scan.path)
         except UNREADABLE:
             continue  # left to `check_cohort`
+        spacing = voxel_sizes(image.affine)
         if spacing.max() > LARGEST_VOXEL_MM:
             size = " × ".join(f"{mm:.3g}" for mm in spacing)
             yield scan.problem(f"has voxels of {size} mm, too large for the cortex", "Give a 3D T1, or write n/a")
+        elif len(image.shape) == 3 and (thinnest := (spacing * image.shape).min()) < LEAST_EXTENT_MM:
+            yield scan.problem(f"is only {thinnest:.3g} mm thick, no whole brain", "Give a 3D T1, or write n/a")
 
 
 def _made_by(path: Path) -> str | None:
-    return nib.load(path).header["descrip"].item().decode() if path.is_file() else None
+    try:
+        return nib.load(path).header["descrip"].item().decode()
+    except UNREADABLE:  # not there, or damaged since
+        return None
 
 
 def _save(voxels: np.ndarray, path: Path, *, by: str) -> None:
@@ -124,23 +126,8 @@ def _save(voxels: np.ndarray, path: Path, *, by: str) -> None:
         nib.save(image, temporary)
 
 
-def _path(out: Path, subject: str, name: str) -> Path:
-    return out / f"{subject}_{name}.nii.gz"
-
-
-def _clashes(cohort: Cohort, maps: Sequence[str], out: Path, *, subjects: Sequence[str]) -> Iterator[Problem]:
-    """What is wrong with the request, and what the maps would replace."""
+def _named_wrongly(maps: Sequence[str]) -> Iterator[Problem]:
     if unknown := [name for name in maps if name not in {*TissueMap}]:
         yield Problem("", ", ".join(unknown), "there is no such map", f"Choose among {', '.join(TissueMap)}")
     if not maps or len({*maps}) < len(maps):
         yield Problem("", "maps", "none is named, or one twice", "Name each map once (--map)")
-    if out.exists() and not out.is_dir():
-        yield Problem("", str(out), "is no folder", "Choose another one (--out)")
-    for name in maps:
-        if name in cohort.table:
-            yield Problem("", name, "the table has this column already", "Rename or remove it, or leave out the map")
-    cells = {str(cohort.path), *cohort.table.astype(object).to_numpy().ravel()}
-    files = [("", out / TABLE), *((one, _path(out, one, name)) for one in subjects for name in maps)]
-    for subject, path in files:
-        if str(path) in cells:
-            yield Problem(subject, str(path), "would be written over", "Choose another folder (--out)")

@@ -10,7 +10,7 @@ from nibabel.processing import smooth_image
 from scipy.ndimage import find_objects
 
 from mtseg.data.fmri.problems import refusal
-from mtseg.data.tissue.classify import classify
+from mtseg.data.tissue.classify import classify, positive_median
 from mtseg.data.tissue.register import WARP_MM, align, as_one, template, warp
 
 MNI_SHAPE = (121, 145, 121)
@@ -62,6 +62,7 @@ def segment(t1: nib.Nifti1Image, brain: np.ndarray) -> Segmentation:
     images = (nib.Nifti1Image(array, t1.affine) for array in (t1.get_fdata(dtype=np.float32), brain.astype(np.uint8)))
     t1, mask = (_around(brain, image) for image in images)
     brain, voxels = np.asarray(mask.dataobj) > 0, t1.get_fdata(dtype=np.float32)
+    positive_median(voxels[brain])  # nothing can be registered else
     affine = align(nib.Nifti1Image(np.where(brain, voxels, 0), t1.affine))
     priors = np.stack([_prior(atlas, t1, affine) for atlas in template(PRIOR_MM)[1:]])
     tissues = classify(voxels, brain, priors, spacing_mm=voxel_sizes(t1.affine))

@@ -1,6 +1,7 @@
 """Masks that somebody drew in a viewer, as a training and a comparison need them."""
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def read_drawn(path: Path, *, info: Mapping[str, Any], structures: Sequence[str]
     except Exception as error:  # MONAI's readers raise whatever the file format's library raises
         raise InputError(f"{path.name}: the submitted mask cannot be read ({error}). Submit it again") from error
     exact = np.asarray(mask)
-    if exact.ndim > 3 and exact.squeeze().ndim > 3:
+    if prod(exact.shape[3:]) > 1:
         raise InputError(f"{path.name}: the segments are stored apart, so they may overlap. Save one label map")
     values = np.rint(exact.reshape(exact.shape[:3]))
     if np.abs(values - exact.reshape(values.shape)).max() > MASK_ROUNDING:

@@ -25,6 +25,25 @@ def training_settings(*, epochs: Any, rate: Any) -> list[str]:
     return [f"epochs={int(_number(epochs))}", f"learning_rate={_number(rate)}"]
 
 
+def switched_on(value: Any, *, name: str) -> bool:
+    """Read an option that is on or off; viewers send these also as text, of which "false" would count as true.
+
+    Args:
+        value: As it was sent.
+        name: Of the option.
+
+    Raises:
+        InputError: It is neither.
+
+    >>> [switched_on(value, name="pretrained") for value in (True, "false", "True", 0)]
+    [True, False, True, False]
+    """
+    known = {"true": True, "1": True, "false": False, "0": False}
+    if (said := str(value).lower()) not in known:
+        raise InputError(f"{name}: '{value}' is neither true nor false")
+    return known[said]
+
+
 def _number(text: Any) -> float:
     """Read a number; what is none is not a number."""
     try:

@@ -1,5 +1,6 @@
 """A trained bundle that answers about one image at a time, as a server needs it; nothing here needs MONAI Label."""
 
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -96,7 +97,8 @@ class ServedModel:
             out = Path(folder) / "out"
             table = self.table_of([subject], folder=Path(folder))
             self._predict(table, out, cam=cam)
-            row = read_table(out / File.PREDICTIONS).iloc[0].to_dict()
+            classes = [f"{head.name}_predicted" for head in self.about.heads if head.kind is Kind.CLASSES]
+            row = read_table(out / File.PREDICTIONS, text=classes).iloc[0].to_dict()
             mask = out / row["mask_file"]
             to_grid_of(image, mask)
             found = next(out.glob("*_cam_normalised.nii.gz"), None)
@@ -138,7 +140,11 @@ class ServedModel:
         whole = nib.load(subject.images[0])
         files: dict[str, str | None] = {}
         for k, name in enumerate(sequences):
-            volume, path = whole.slicer[..., k], folder / f"{subject.name}_{name}.nii.gz"
+            path = folder / f"{subject.name}_{name}.nii.gz"
+            try:
+                volume = whole.slicer[..., k]  # this reads the voxels
+            except (OSError, EOFError, zlib.error) as error:
+                raise InputError(f"{subject.images[0]}: is cut off or damaged ({error}). Copy it again") from error
             empty = name in self.about.optional and np.ptp(np.asarray(volume.dataobj)) == 0
             if not empty:
                 nib.save(volume, path)
@@ -193,13 +199,8 @@ def _said(head: Head, row: Mapping[Any, Any]) -> dict[str, Any]:
         said["probabilities"] = {name: float(row[f"{head.name}_prob_{name}"]) for name in head.classes}
     if head.kind is not Kind.LABELS:
         predicted = row[f"{head.name}_predicted"]
-        said["predicted"] = float(predicted) if head.kind is Kind.NUMBER else _spelt(head, predicted)
+        said["predicted"] = float(predicted) if head.kind is Kind.NUMBER else predicted
     return said
-
-
-def _spelt(head: Head, cell: Any) -> str:
-    """A class as the bundle spells it, whatever the table made of a column of numbers."""
-    return head.classes[head.class_indices(cell)[0]]
 
 
 def _entropy(head: Head, row: Mapping[Any, Any]) -> float | None:

@@ -52,6 +52,7 @@ def test_the_only_segment_left_is_not_taken_for_the_first_structure(submitted):
         (mask(), {"label_info": [{"name": "help", "idx": 1}, {"name": "anterior", "idx": 2}]}, "help: the network has"),
         (mask(values=(0.5,), dtype=np.float32), {}, "a mask holds whole numbers only"),
         (mask(shape=(4, 5, 6, 2)), {}, "the segments are stored apart"),
+        (mask(shape=(4, 5, 1, 2)), {}, "the segments are stored apart"),
     ],
 )
 def test_what_is_no_mask_of_the_structures_is_refused(submitted, values, info, message):

@@ -168,6 +168,31 @@ def test_a_damaged_image_is_named(model, glioma, tmp_path):
         model.answer(tmp_path / "ann_flair.nii.gz").__enter__()
 
 
+def test_a_4d_file_that_is_cut_off_is_named(model, glioma, tmp_path):
+    both = [np.asarray(nib.load(glioma.parent / f"p0_{sequence}.nii.gz").dataobj) for sequence in ("t1", "flair")]
+    nib.save(nib.Nifti1Image(np.stack(both, axis=-1), np.eye(4)), tmp_path / "whole.nii.gz")
+    (tmp_path / "ann.nii.gz").write_bytes((tmp_path / "whole.nii.gz").read_bytes()[:20_000])  # its header is there
+    with pytest.raises(InputError, match=r"ann\.nii\.gz: is cut off or damaged .*Copy it again"):
+        model.answer(tmp_path / "ann.nii.gz").__enter__()
+
+
+def test_classes_are_said_as_the_bundle_spells_them(glioma, glioma_app, tmp_path):
+    classes = {"grade_code": ["1.10", "1.1"], "coc_cluster": ["01", "1", "1.0"], "death": ["True", "False"]}
+    bundle = shutil.copytree(glioma_app / "model" / "run", tmp_path / "run")
+    for file in bundle.glob("configs/*.yaml"):
+        config = yaml.safe_load(file.read_text())
+        if "heads" in config:
+            config["heads"] = {head: {"classes": names} for head, names in classes.items()}
+        file.write_text(yaml.safe_dump(config, sort_keys=False))
+    spelt = set()
+    for subject in ("p0", "p1", "p2"):
+        with ServedModel(bundle).answer(glioma.parent / f"{subject}_t1.nii.gz") as answer:
+            for said in answer.result["heads"].values():
+                assert said["predicted"] == max(said["probabilities"], key=said["probabilities"].get)
+                spelt.add(said["predicted"])
+    assert spelt & {"1.10", "1.0", "01", "True", "False"}, "numbers would spell these otherwise"
+
+
 def test_what_comes_from_a_training_is_configuration_only(glioma_app):
     config = yaml.safe_load((glioma_app / "model" / "run" / "configs" / "train.yaml").read_text())
     assert config["cohort"] == "participants.tsv"

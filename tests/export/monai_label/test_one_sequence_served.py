@@ -133,6 +133,21 @@ def test_what_there_is_not_is_said(server, image, params, message):
     assert message in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("infer/nothing", {"image": "p0", "output": "json"}),
+        ("activelearning/nothing", {}),
+        ("scoring/nothing", {"run_sync": True}),
+        ("train/nothing", {"run_sync": True}),
+    ],
+)
+def test_a_model_strategy_or_score_that_there_is_not_is_said(server, path, query):
+    answer = server.post(path, **query)
+    assert answer.status_code == 422
+    assert "'nothing' available" in answer.json()["detail"]
+
+
 def test_a_scan_that_is_not_in_the_folder_can_be_sent(server, studies):
     session = server.send(studies / "p1.nii.gz", name="mine.nii.gz")
     answer = server.post(f"infer/{MODEL}", session_id=session, output="json").json()

@@ -3,7 +3,7 @@
 import pytest
 
 from mtseg.errors import InputError
-from mtseg.export.monai_label.options import training_settings
+from mtseg.export.monai_label.options import switched_on, training_settings
 
 
 @pytest.mark.parametrize("epochs", [0, -3, 1.5, "abc", None, float("nan"), float("inf"), [20]])
@@ -21,3 +21,9 @@ def test_learning_rates_that_are_none(rate):
 def test_both_are_told():
     with pytest.raises(InputError, match=r"max_epochs: 'a' .*\nlearning_rate: 'b'"):
         training_settings(epochs="a", rate="b")
+
+
+@pytest.mark.parametrize("sent", ["no", None, "", 2, [True]])
+def test_what_is_neither_on_nor_off(sent):
+    with pytest.raises(InputError, match=r"^pretrained: .* is neither true nor false$"):
+        switched_on(sent, name="pretrained")

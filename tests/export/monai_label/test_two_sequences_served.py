@@ -144,6 +144,22 @@ def test_without_a_finished_mask_there_is_nothing_to_train_on(server, app):
     answer = server.post(f"train/{MODEL}", json={"max_epochs": "abc", "learning_rate": -1}, run_sync=True)
     assert answer.status_code == 422
     assert "max_epochs: 'abc'" in answer.json()["detail"] and "learning_rate: '-1'" in answer.json()["detail"]
+    answer = server.post(f"train/{MODEL}", json={"pretrained": "perhaps"}, run_sync=True)
+    assert answer.status_code == 422
+    assert "pretrained: 'perhaps' is neither true nor false" in answer.json()["detail"]
+
+
+def test_scores_are_refused_while_the_table_is_wrong(server, studies):
+    table = studies / "participants.tsv"
+    right = table.read_text()
+    table.write_text(right + right.splitlines()[1] + "\n")
+    try:
+        answer = server.post("scoring/uncertainty", run_sync=True)
+        assert answer.status_code == 422
+        assert "participants.tsv: p0: several rows of one subject. Keep one of each" in answer.json()["detail"]
+    finally:
+        table.write_text(right)
+    assert server.post("scoring/uncertainty", run_sync=True).ok
 
 
 def test_drawing_scoring_and_training(server, app, glioma, tmp_path):

@@ -16,7 +16,7 @@ from mtseg.bundle.config import load_config
 from mtseg.bundle.locate import root
 from mtseg.errors import InputError
 from mtseg.export.monai_label.drawn import read_drawn
-from mtseg.export.monai_label.options import training_settings
+from mtseg.export.monai_label.options import switched_on, training_settings
 from mtseg.export.monai_label.served import ServedModel, to_grid_of
 from mtseg.export.monai_label.server.subjects import labeled
 from mtseg.export.monai_label.subjects import Subject
@@ -74,7 +74,7 @@ class JointTraining(TrainTask):
         """
         options = self.config() | {name: request[name] for name in self.config() if name in request}
         settings = training_settings(epochs=options["max_epochs"], rate=options["learning_rate"])
-        if options["pretrained"]:
+        if switched_on(options["pretrained"], name="pretrained"):
             settings.append(f"start_weights={json.dumps(str(self.model.weights))}")
         folder, started = self.folder / f"{datetime.now():%Y%m%d-%H%M%S-%f}", perf_counter()
         folder.mkdir(parents=True)
