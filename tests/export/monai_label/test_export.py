@@ -63,9 +63,11 @@ def test_what_a_viewer_cannot_show_is_refused(bundle, message, tmp_path):
 
 
 def test_weights_of_another_network_are_refused_and_nothing_is_left(glioma, tmp_path):
-    with pytest.raises(InputError, match="does not fit the network"):
-        export("hippocampus_t1", to="monai-label", out=tmp_path / "app", weights=glioma / "models" / "model.pt")
-    assert not [*tmp_path.iterdir()]
+    weights = shutil.copy(glioma / "models" / "model.pt", tmp_path / "weights.pt")
+    for given, message in ((weights, "does not fit the network"), (glioma, "sequences, .*: not as in")):
+        with pytest.raises(InputError, match=message):
+            export("hippocampus_t1", to="monai-label", out=tmp_path / "app", weights=given)
+    assert [*tmp_path.iterdir()] == [weights]
 
 
 def test_an_app_that_answers_otherwise_is_refused_and_nothing_is_left(glioma, tmp_path, monkeypatch):
