@@ -57,19 +57,13 @@ class JointNet(nn.Module):
     ):
         super().__init__()
         strides = strides or [1] + [2] * (len(channels) - 1)
-        if len(strides) != len(channels):
-            raise InputError(f"{len(channels)} levels and {len(strides)} strides: give one stride a level")
-        if wrong := [one for one in strides if not isinstance(one, int) and len(one) != spatial_dims]:
-            raise InputError(f"stride {wrong[0]}: give one number, or one for each of the {spatial_dims} axes")
-        if {*ensure_tuple_rep(strides[0], spatial_dims)} != {1}:
-            raise InputError("the first level's stride must be 1, so that the mask lies on the image's grid")
+        per_axis = _per_axis(strides, levels=len(channels), axes=spatial_dims)
         if mask_classes == 1 and deep_supervision:
             raise InputError("a network without a mask has no deep supervision: set it to 0")
         if len(channels) < 2:
             raise InputError(f"channels: {list(channels)}: give those of two levels or more")
         if deep_supervision > len(channels) - 2:
             raise InputError(f"{len(channels)} levels leave at most {len(channels) - 2} for deep supervision")
-        per_axis = [ensure_tuple_rep(stride, spatial_dims) for stride in strides]
         self.reduction = self.smallest = [prod(along) for along in zip(*per_axis, strict=True)]
         levels: dict[str, Any] = {"spatial_dims": spatial_dims, "channels": channels, "strides": strides}
         levels |= {"dropout": dropout, "recompute": gradient_checkpointing}
@@ -153,3 +147,17 @@ class JointNet(nn.Module):
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """All parameters with one learning rate, for an optimizer, as `Classifier` gives one for each stage."""
         return [{"params": [*self.parameters()], "lr": learning_rate}]
+
+
+def _per_axis(strides: Sequence[Sequence[int] | int], *, levels: int, axes: int) -> list[tuple[int, ...]]:
+    """The stride of each level along each axis."""
+    if len(strides) != levels:
+        raise InputError(f"{levels} levels and {len(strides)} strides: give one stride a level")
+    if wrong := [one for one in strides if not isinstance(one, int) and len(one) != axes]:
+        raise InputError(f"stride {wrong[0]}: give one number, or one for each of the {axes} axes")
+    per_axis = [ensure_tuple_rep(stride, axes) for stride in strides]
+    if {*per_axis[0]} != {1}:
+        raise InputError("the first level's stride must be 1, so that the mask lies on the image's grid")
+    if wrong := [stride for along in per_axis for stride in along if stride not in (1, 2)]:
+        raise InputError(f"stride {wrong[0]}: a level halves an axis (2) or leaves it as it is (1)")
+    return per_axis

@@ -152,6 +152,8 @@ def test_wrong_levels_are_refused():
         net(deep_supervision=2)
     with pytest.raises(InputError, match=r"stride \[2, 2\]: give one number, or one for each of the 3 axes"):
         net(strides=[1, [2, 2], 2])
+    with pytest.raises(InputError, match=r"stride 3: a level halves an axis \(2\) or leaves it as it is \(1\)"):
+        net(strides=[1, 2, [1, 3, 3]])
     with pytest.raises(InputError, match=r"channels: \[4\]: give those of two levels or more"):
         net(channels=(4,))
     with pytest.raises(InputError, match="a network without a mask has no deep supervision"):
