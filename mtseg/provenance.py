@@ -39,14 +39,22 @@ def write_run(folder: str | os.PathLike, **facts: Any) -> None:
         temporary.write_text(json.dumps(run, indent=2, default=str) + "\n")
 
 
+def command_in(folder: str | os.PathLike) -> str | None:
+    """The command whose results a folder holds; None if none of mtseg's does, whatever else is there."""
+    try:
+        command: str = json.loads((Path(folder) / File.RUN).read_text())["command"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return command
+
+
 def check_command(folder: str | os.PathLike, command: str) -> None:
     """Check that a folder holds no results of another command, of which some would be overwritten.
 
     Raises:
         InputError: It does.
     """
-    file = Path(folder) / File.RUN
-    if file.exists() and (other := json.loads(file.read_text()).get("command")) != command:
+    if (other := command_in(folder)) not in (None, command):
         raise InputError(f"{folder}: holds the results of `mtseg {other}`. Choose another folder (--out)")
 
 

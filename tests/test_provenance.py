@@ -3,8 +3,12 @@ import subprocess
 from datetime import datetime
 from importlib.metadata import version
 
+import pytest
+
 from mtseg import provenance
+from mtseg.bundle.guards import check_output
 from mtseg.data import read_cohort
+from mtseg.errors import InputError
 
 
 def test_a_training_says_what_made_it(trained, tiny):
@@ -23,6 +27,19 @@ def test_a_training_says_what_made_it(trained, tiny):
 def test_values_that_json_lacks_become_text(tmp_path):
     provenance.write_run(tmp_path / "new", weights=tmp_path)
     assert json.loads((tmp_path / "new" / "run.json").read_text())["weights"] == str(tmp_path)
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "{}", '"train"', '{"command": 1', '{"steps": 3}'])
+def test_files_of_this_name_that_others_wrote_are_no_results(tmp_path, text):
+    """Of a run.json without a command, predictions into its folder ended in a traceback."""
+    if text is not None:
+        (tmp_path / "run.json").write_text(text)
+    assert provenance.command_in(tmp_path) is None
+    provenance.check_command(tmp_path, "predict")
+    check_output(tmp_path, tmp_path / "bundle")
+    (tmp_path / "a_mask.nii.gz").touch()
+    with pytest.raises(InputError, match="holds masks or maps that could be overwritten"):
+        check_output(tmp_path, tmp_path / "bundle")
 
 
 def test_outside_a_checkout_there_is_no_commit(tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from mtseg.data import read_cohort
 from mtseg.errors import InputError
 from mtseg.files import alone_in
 from mtseg.keys import File
+from mtseg.provenance import command_in
 
 MAY_DIFFER = ("cohort", "output", "resume")
 """Settings that may change between a training and its continuation: where things lie now."""
@@ -98,8 +99,7 @@ def check_output(out: Path, folder: Path) -> None:
     """Refuse to write predictions into a bundle or a training, or over masks that somebody else made."""
     if out == folder or (out / "configs" / "train.yaml").is_file() or (out.exists() and not out.is_dir()):
         raise InputError(f"{out}: is no folder for predictions. Choose another for --out")
-    run = json.loads((out / File.RUN).read_text()) if (out / File.RUN).is_file() else {"command": None}
-    ours = run["command"] in ("predict", "evaluate", "explain")
+    ours = command_in(out) in ("predict", "evaluate", "explain")
     written = ("*_mask.nii.gz", "*_prob.nii.gz", "*_entropy.nii.gz", "*_disagreement.nii.gz", "*_cam*")
     if not ours and any(any(out.glob(pattern)) for pattern in written):
         raise InputError(f"{out}: holds masks or maps that could be overwritten. Choose another folder for --out")

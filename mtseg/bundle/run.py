@@ -31,6 +31,7 @@ from mtseg.errors import InputError, input_error_in
 from mtseg.files import replacing
 from mtseg.keys import File
 from mtseg.networks.memory import reuse_memory
+from mtseg.provenance import command_in
 
 Path_ = str | PathLike
 
@@ -244,8 +245,7 @@ def _in_folder(folder: Path, file: File) -> Path:
 
 def infer(folder: Path, file: str, config: Mapping[str, Any], *, out: Path, weights: Sequence[Path]) -> None:
     """Write a complete configuration into the output folder and run it; first, scores of an evaluation there go."""
-    run = out / File.RUN  # without it, files of these names may be anybody's
-    scored = file == EVALUATION[-1] or (run.is_file() and json.loads(run.read_text())["command"] == "evaluate")
+    scored = file == EVALUATION[-1] or command_in(out) == "evaluate"  # else files of these names may be anybody's
     config = dict(config) | {
         "cohort": str(Path(config["cohort"]).absolute()),
         "output": str(out),

@@ -10,8 +10,8 @@ from mtseg.data.cohort import Cohort
 from mtseg.data.tables import write_cohort
 from mtseg.errors import Problem
 from mtseg.files import check_folder
-from mtseg.keys import Column, File
-from mtseg.provenance import check_command, write_run
+from mtseg.keys import Column
+from mtseg.provenance import check_command, command_in, write_run
 
 TABLE = "cohort.tsv"
 
@@ -44,7 +44,7 @@ def written_over(cohort: Cohort, names: Sequence[str], out: Path, *, subjects: C
         if name in cohort.table:
             yield Problem("", name, "the table has this column already", "Rename or remove it, or leave out the map")
     cells = {str(cohort.path), *cohort.table.astype(object).to_numpy().ravel()}
-    foreign = not (out / File.RUN).exists()
+    foreign = command_in(out) is None
     files = [("", out / TABLE), *((one, map_path(out, one, name)) for one in subjects for name in names)]
     for subject, path in files:
         if str(path) in cells or (foreign and path.exists()):
