@@ -16,13 +16,10 @@ import yaml
 
 import mtseg.experiment.jobs as jobs_module
 from mtseg.cli import main
-from mtseg.data import read_cohort
 from mtseg.errors import InputError
 from mtseg.experiment import run_experiment
-from mtseg.experiment.choice import _merit, _scores
-from mtseg.experiment.jobs import Job, _table, run_job
+from mtseg.experiment.jobs import Job, run_job
 from mtseg.experiment.results import _calibrated, _notes, _subsets
-from mtseg.experiment.variants import Choice, Variant
 from mtseg.files import alone_in, read_table, write_table
 from mtseg.statistics import pool_variants
 from mtseg.statistics.corrections import holm
@@ -345,65 +342,6 @@ def test_subsets_of_a_variant_without_a_task_of_the_others(tmp_path, monkeypatch
     summarise = partial(pool_variants, structures=spec.structures, heads=spec.heads)
     found = _subsets(spec, [SimpleNamespace(variant="seg", evaluation=tmp_path)], summarise)
     assert found.query("metric == 'dice_mean'")["value"].tolist() == pytest.approx([0.65])
-
-
-def test_options_are_compared_on_the_same_subjects(monkeypatch):
-    """One that finds nothing in the hard ones has no distance there, and seemed the better one."""
-    options = {"finds_all": {}, "misses_hard": {}}
-    variant = Variant("tuned", {}, Choice("seg", "hd95_mm_mean", options))
-    spec = SimpleNamespace(known_folds=(0, 1, 2), structures=Structures({"lesion": 1}), heads=())
-    runs = [SimpleNamespace(variant="tuned", option=name, held_out=(0, k)) for name in options for k in (1, 2)]
-
-    def read(spec, runs):
-        hard = np.arange(20) >= 10
-        far = np.where(hard, 20.0, 5.0) if runs[0].option == "finds_all" else np.where(hard, np.nan, 6.0)
-        scores = dict.fromkeys(("dice_lesion", "dice_mean", "asd_mm_lesion", "volume_error_mm3_lesion"), 0.5)
-        ids = {"participant_id": [f"s{k}" for k in range(20)], "fold": 1 + np.arange(20) % 2}
-        return pd.DataFrame({**ids, **scores, "hd95_mm_lesion": far})
-
-    monkeypatch.setattr("mtseg.experiment.choice.read_cases", read)
-    rows = [*_scores(spec, variant, runs, 0)]
-    assert [(row["option"], row["value"], row["n"]) for row in rows] == [("finds_all", 5, 10), ("misses_hard", 6, 10)]
-    rows = [*_scores(spec, variant, runs[:2], 0)]  # of the other one no run has finished
-    assert [row["option"] for row in rows] == ["finds_all"]
-
-
-def test_an_option_that_finds_nothing_does_not_spoil_the_others(monkeypatch):
-    """It has no distance in any subject, so on the subjects of all options nothing was chosen."""
-    variant = Variant("tuned", {}, Choice("seg", "hd95_mm_mean", {"good": {}, "fails": {}}))
-    spec = SimpleNamespace(known_folds=(0, 1, 2), structures=Structures({"lesion": 1}), heads=())
-    runs = [
-        SimpleNamespace(variant="tuned", option=name, held_out=(0, k)) for name in ("good", "fails") for k in (1, 2)
-    ]
-
-    def read(spec, runs):
-        scores = dict.fromkeys(("dice_lesion", "dice_mean", "asd_mm_lesion", "volume_error_mm3_lesion"), 0.5)
-        far = [5.0, np.nan, 7.0] if runs[0].option == "good" else np.nan
-        ids = {"participant_id": ["a", "b", "c"], "fold": [1, 2, 2]}
-        return pd.DataFrame({**ids, **scores, "hd95_mm_lesion": far})
-
-    monkeypatch.setattr("mtseg.experiment.choice.read_cases", read)
-    rows = [*_scores(spec, variant, runs, 0)]
-    assert (rows[0]["value"], rows[0]["n"], rows[1]["n"]) == (6, 2, 0)
-    assert max(rows, key=_merit) is rows[0]
-    assert np.isnan(max(_scores(spec, variant, runs[2:], 0), key=_merit)["value"])
-
-
-def test_inner_runs_find_folders_of_dicom_files(tmp_path):
-    """Folders that are named without a slash; those of its new table would lie beside it, where there are none."""
-    (tmp_path / "study" / "p0").mkdir(parents=True)
-    table = tmp_path / "study" / "cohort.tsv"
-    table.write_text("participant_id\tfold\tt1\nann\t0\tp0\nben\t1\tp0\ncem\t2\tp0\n")
-    job = Job("tuned", "low", (0, 1), 0, "ixi_t1", table, (), tmp_path / "job")
-    cohort = read_cohort(_table(job), sequences=["t1"]).table
-    assert cohort["t1"].tolist() == [str(tmp_path / "study" / "p0")] * 3
-    assert cohort["fold"].tolist() == [0, 0, 2]
-
-
-def test_an_option_that_cannot_be_scored_is_not_chosen():
-    rows = [{"better": better, "value": value} for better in ("higher", "lower") for value in (float("nan"), 0.5, 0.7)]
-    assert max(rows[:3], key=_merit) is rows[2]
-    assert max(rows[3:], key=_merit) is rows[4]
 
 
 def test_from_the_command_line(write_spec, tmp_path, monkeypatch, capsys):
