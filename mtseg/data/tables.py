@@ -24,7 +24,7 @@ def read_cells(path: Path) -> pd.DataFrame:
         InputError: There is no such file, it is no table, has no rows, or names a column twice.
     """
     try:
-        cells = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_text(path)
+        cells = _read_parquet(path) if path.suffix.lower() == ".parquet" else read_text(path)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file. Check the path of the table") from None
     except UnicodeDecodeError:
@@ -79,7 +79,13 @@ def check_table_path(path: Path) -> None:
     check_folder(path.absolute().parent)
 
 
-def _read_text(path: Path) -> pd.DataFrame:
+def read_text(path: Path) -> pd.DataFrame:
+    """Read the cells of a CSV or TSV file as stripped strings, whatever separates them.
+
+    Raises:
+        OSError: There is no such file.
+        ValueError: It is no such table; lines with more cells than the header are none.
+    """
     with path.open(encoding="utf-8-sig") as file:
         head = file.readline().strip("\r\n")
         # With "sep=;" for a first line, Excel tells itself what separates the cells.

@@ -1,5 +1,6 @@
 """What must not be lost or overwritten, and what must not pass without a word."""
 
+import json
 import logging
 import re
 import shutil
@@ -59,6 +60,7 @@ def test_a_repeated_evaluation_leaves_no_older_scores(tiny, trained, tmp_path, p
     evaluate(str(trained), cohort=tiny.table, out=out, fold=0)
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     assert {out / name for name in scores} <= {*before}
+    assert json.loads((out / "run.json").read_text())["mirror"] is False
     with pytest.raises(InputError, match="fold"):
         evaluate(str(trained), cohort=tiny.table, out=out, fold=7)
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before

@@ -65,6 +65,11 @@ def unreadable(scan: Scan, error: Exception) -> Problem:
     return scan.problem(f"cannot be read as an image ({error})", f"{COPY_AGAIN}, or convert it to NIfTI")
 
 
+def not_converted(scan: Scan) -> Problem:
+    """Say that a folder of DICOM images is not taken where files are needed."""
+    return scan.problem("is a folder of DICOM images", "Convert it to NIfTI, e.g. with dcm2niix")
+
+
 def incomplete(scan: Scan, image: SpatialImage) -> list[Problem]:
     """Tell whether the file ends early, without unpacking it where that can be avoided.
 

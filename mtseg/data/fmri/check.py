@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 
 from mtseg.data.checks.header import SERIES
-from mtseg.data.checks.scan import UNREADABLE, Scan
+from mtseg.data.checks.scan import UNREADABLE, Scan, not_converted
 from mtseg.data.fmri.alff import band_bins
 from mtseg.data.fmri.cleaning import FILTERED, read_confounds
 from mtseg.data.fmri.connectivity import Region, seed_voxels
@@ -52,8 +52,7 @@ def check_runs(runs: Iterable[RunFiles], recipe: MapRecipe) -> list[Problem]:
     seeds_sound = not problems
     for run in runs:
         if Path(run.bold).is_dir():
-            bold = Scan(run.subject, SERIES, run.bold)
-            problems.append(bold.problem("is a folder of DICOM images", "Convert it to NIfTI, e.g. with dcm2niix"))
+            problems.append(not_converted(Scan(run.subject, SERIES, run.bold)))
             continue
         try:
             image = nib.load(run.bold)

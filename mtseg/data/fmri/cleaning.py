@@ -8,6 +8,7 @@ import pandas as pd
 from nilearn.signal import clean
 
 from mtseg.data.fmri.chunks import voxel_chunks
+from mtseg.data.tables import read_text
 from mtseg.errors import Problem, ProblemsError
 
 FILTERED = 33
@@ -67,7 +68,7 @@ def read_confounds(path: str, *, volumes: int, regressors: Sequence[str] = ()) -
             no numbers, or so many columns that nothing would be left of the run; or names a column twice.
     """
     try:
-        table = _read_cells(path)
+        table = read_text(Path(path))
     except (OSError, ValueError) as error:
         raise _problems(
             (path, f"the confounds cannot be read ({str(error).strip()})", "Correct the path or the table")
@@ -92,13 +93,6 @@ def read_confounds(path: str, *, volumes: int, regressors: Sequence[str] = ()) -
     if found:
         raise _problems(*found)
     return numbers.to_numpy()
-
-
-def _read_cells(path: str) -> pd.DataFrame:
-    """Read a table as text. Lines with more cells than the header are an error: pandas would shift the names by one."""
-    separator = "," if Path(path).suffix.lower() == ".csv" else "\t"
-    rows = pd.read_csv(path, sep=separator, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    return rows[1:].set_axis(rows.iloc[0].str.strip(), axis=1)
 
 
 def _problems(*found: tuple[str, str, str]) -> ProblemsError:

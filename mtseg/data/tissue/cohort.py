@@ -17,7 +17,7 @@ from rich.progress import track
 
 from mtseg.data.checks import check_cohort, require_usable
 from mtseg.data.checks.header import is_series
-from mtseg.data.checks.scan import UNREADABLE, Scan
+from mtseg.data.checks.scan import UNREADABLE, Scan, not_converted
 from mtseg.data.cohort import read_cohort
 from mtseg.data.fmri.problems import noting
 from mtseg.data.map_files import begin_maps, map_path, require_own_folder, write_table_with_maps, written_over
@@ -95,7 +95,7 @@ def _unsuited(scans: Sequence[Scan]) -> Iterator[Problem]:
     """What a network can be trained on, but tissues cannot be told in."""
     for scan in scans:
         if Path(scan.path).is_dir():
-            yield scan.problem("is a folder of DICOM images", "Convert it to NIfTI, e.g. with dcm2niix")
+            yield not_converted(scan)
             continue
         try:
             image = nib.load(scan.path)
