@@ -30,7 +30,7 @@ from mtseg.engine import find_checkpoint
 from mtseg.errors import InputError, input_error_in
 from mtseg.files import replacing
 from mtseg.keys import File
-from mtseg.networks.memory import reuse_memory
+from mtseg.memory import reuse_memory
 from mtseg.provenance import command_in
 
 Path_ = str | PathLike

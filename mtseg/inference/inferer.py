@@ -8,8 +8,8 @@ from monai.inferers import Inferer
 from torch import Tensor, nn
 
 from mtseg.keys import Task
+from mtseg.memory import return_memory
 from mtseg.networks.convolution import FastConvolutions
-from mtseg.networks.memory import return_memory
 from mtseg.networks.padding import pad_to_fit
 from mtseg.networks.precision import autocast
 from mtseg.networks.tiles import HUGE, Tiles, join_tiles, tiles_of

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from benchmarks.timing import DEVICE, NUMBERS, PATCH, seconds
-from mtseg.networks.memory import reuse_memory
+from mtseg.memory import reuse_memory
 
 SHAPES = [(7, 16 * coarser, *(n // coarser for n in PATCH)) for coarser in (1, 2, 4, 8)]
 """Of the maps at the default network's levels, in a batch of seven."""

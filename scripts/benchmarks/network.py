@@ -18,8 +18,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.limits import ceiling
 from benchmarks.peers import CHECKPOINTING, CLASSES, NETWORKS, OURS
 from benchmarks.timing import DEVICE, NUMBERS, PATCH, seconds
+from mtseg.memory import reuse_memory
 from mtseg.networks.convolution import FastConvolutions
-from mtseg.networks.memory import reuse_memory
 from mtseg.networks.precision import autocast
 
 OWN = (OURS, CHECKPOINTING)

@@ -18,7 +18,7 @@ from mtseg.bundle.run import training_config
 from mtseg.data import read_cohort
 from mtseg.data.template import make_template_cohort
 from mtseg.engine import TrainingInferer
-from mtseg.networks.memory import reuse_memory
+from mtseg.memory import reuse_memory
 
 BUNDLE = "stroke_dwi_adc"
 SUBJECTS = 24

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from benchmarks.peers import CLASSES, NETWORKS, OURS
 from benchmarks.timing import DEVICE, now
 from mtseg.inference import JointInferer
-from mtseg.networks.memory import reuse_memory
+from mtseg.memory import reuse_memory
 
 THEIRS = "nnU-Net, ResidualEncoderUNet, 1 block a level"
 VOLUME, TILE = (256, 256, 180), (128, 128, 128)

@@ -22,7 +22,9 @@ from mtseg.bundle.locate import root
 from mtseg.bundle.members import add_uncertainty
 from mtseg.bundle.run import infer
 from mtseg.data import write_cohort
-from mtseg.errors import InputError
+from mtseg.data.checks.header import check_kind
+from mtseg.data.checks.scan import Scan
+from mtseg.errors import InputError, ProblemsError
 from mtseg.export.monai_label.subjects import Subject, Subjects
 from mtseg.files import read_table
 from mtseg.grids import grid_shift
@@ -138,6 +140,8 @@ class ServedModel:
             named = zip(sequences, subject.images, strict=True)
             return {name: None if path is None else str(path) for name, path in named}
         whole = nib.load(subject.images[0])
+        if problems := [*check_kind(Scan(subject.name, "image", str(subject.images[0])), whole)]:
+            raise ProblemsError(problems)
         files: dict[str, str | None] = {}
         for k, name in enumerate(sequences):
             path = folder / f"{subject.name}_{name}.nii.gz"

@@ -6,12 +6,13 @@ from itertools import product
 
 import nibabel as nib
 import numpy as np
-from nibabel.affines import apply_affine, from_matvec
+from nibabel.affines import apply_affine, from_matvec, to_matvec
 from nilearn.datasets import load_mni152_brain_mask, load_mni152_template
 from numpy.typing import ArrayLike
-from scipy.linalg import expm, polar
+from scipy.linalg import polar
 from scipy.ndimage import binary_dilation, map_coordinates
 from scipy.optimize import OptimizeResult, minimize
+from scipy.spatial.transform import Rotation
 from threadpoolctl import threadpool_limits
 
 from mtseg.data.coarse import coarse
@@ -126,13 +127,14 @@ def _fit(
 ) -> OptimizeResult:
     voxels = image.get_fdata(dtype=np.float32)
     to_voxel = np.linalg.inv(image.affine)
+    mni = np.ascontiguousarray(points.places.T)
     weights = points.weights / points.weights.sum()
     expected = points.values - weights @ points.values
     norm = np.sqrt(weights @ expected**2)
 
     def unlike(parameters: np.ndarray) -> float:
-        places = apply_affine(to_voxel @ _affine(parameters, begin), points.places).T
-        values = map_coordinates(voxels, places, order=1)
+        matrix, shift = to_matvec(to_voxel @ _affine(parameters, begin))
+        values = map_coordinates(voxels, matrix @ mni + shift[:, None], order=1)
         values = values - weights @ values
         return -float(weights @ (values * expected) / (norm * np.sqrt(weights @ values**2) + 1e-6))
 
@@ -148,11 +150,9 @@ def _start(pitch: float, size: float) -> np.ndarray:
 
 def _affine(parameters: np.ndarray, begin: np.ndarray) -> np.ndarray:
     """Twelve numbers to an affine from MNI space that turns, stretches and shears about the brain's middle."""
-    shift, turn, stretch, shear = np.split(parameters * _SCALES, 4)
-    x, y, z = turn
-    rotation = expm(np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]]))
-    a, b, c = shear
-    matrix = rotation @ expm(np.diag(stretch) + np.array([[0, a, b], [a, 0, c], [b, c, 0]]))
+    shift, turn, (x, y, z), (a, b, c) = (parameters * _SCALES).reshape(4, 3)
+    sizes, axes = np.linalg.eigh([[x, a, b], [a, y, c], [b, c, z]])
+    matrix = Rotation.from_rotvec(turn).as_matrix() @ (axes * np.exp(sizes)) @ axes.T  # times a matrix exponential
     return from_matvec(matrix, begin + shift - matrix @ BRAIN_CENTRE_MM)
 
 

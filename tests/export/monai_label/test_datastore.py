@@ -47,6 +47,30 @@ def test_a_mask_that_is_submitted_while_another_process_scores_keeps_its_names(g
     assert kept.get_image_info("p1_t1")["uncertainty"]["mean"] == scores["p1_t1"]["mean"]
 
 
+def test_a_mask_that_is_submitted_again_while_it_is_scored_is_scored_again(glioma_app, studies, drawn, tmp_path):
+    from monailabel.datastore.local import LocalDatastore
+
+    from mtseg.export.monai_label.server.score import Dice
+
+    model = ServedModel(glioma_app / "model" / "run")
+    with model.answer(studies / "p0_t1.nii.gz") as answer:
+        (tmp_path / "right.nii.gz").write_bytes(answer.mask.read_bytes())
+    LocalDatastore(str(studies)).save_label("p0_t1", drawn, "final", dict(NAMES))
+
+    class Corrected(Dice):
+        """A mask that agrees with the network is submitted to another process at the end of scoring."""
+
+        def _compare(self, *arguments, **named):
+            scores = super()._compare(*arguments, **named)
+            LocalDatastore(str(studies)).save_label("p0_t1", str(tmp_path / "right.nii.gz"), "final", dict(NAMES))
+            return scores
+
+    old = Corrected(model)({}, LocalDatastore(str(studies)))["p0_t1"]
+    new = Dice(model)({}, LocalDatastore(str(studies)))["p0_t1"]
+    assert old["mean"] < 0.9 and new["mean"] == pytest.approx(1)
+    assert Dice(model)({}, LocalDatastore(str(studies)))["p0_t1"] == new
+
+
 def test_a_subject_that_cannot_be_read_is_asked_about_again_once_it_can(glioma_app, studies):
     from monailabel.datastore.local import LocalDatastore
 

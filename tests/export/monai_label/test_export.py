@@ -178,6 +178,13 @@ def test_a_4d_file_that_is_cut_off_is_named(model, glioma, tmp_path):
         model.answer(tmp_path / "ann.nii.gz").__enter__()
 
 
+def test_a_4d_file_of_colours_is_refused(model, tmp_path):
+    colours = np.zeros((8, 8, 8, 2), [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    nib.save(nib.Nifti1Image(colours, np.eye(4)), tmp_path / "ann.nii.gz")
+    with pytest.raises(InputError, match=r"ann\.nii\.gz: image holds colours, not intensities. Use the original image"):
+        model.answer(tmp_path / "ann.nii.gz").__enter__()
+
+
 def test_classes_are_said_as_the_bundle_spells_them(glioma, glioma_app, tmp_path):
     classes = {"grade_code": ["1.10", "1.1"], "coc_cluster": ["01", "1", "1.0"], "death": ["True", "False"]}
     bundle = shutil.copytree(glioma_app / "model" / "run", tmp_path / "run")

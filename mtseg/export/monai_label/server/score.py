@@ -21,7 +21,7 @@ logger = logging.getLogger("mtseg")
 UNCERTAINTY = "uncertainty"
 DICE = "dice"
 VERSION = "weights"
-"""Key of a score that says by which weights it was made."""
+"""Key of a score that says by which weights it was made, and of which mask."""
 
 
 class Dice(ScoringMethod):
@@ -46,11 +46,13 @@ class Dice(ScoringMethod):
         found: dict[str, Any] = {}
         for image_id, image, label in labeled(datastore):
             info = datastore.get_label_info(image_id, DefaultLabelTag.FINAL)
-            if info.get(DICE, {}).get(VERSION) == self.model.version:
+            # The score of a mask that is replaced while it is scored is kept beside the new one: it must not count there.
+            version = f"{self.model.version}-{label.stat().st_mtime_ns}"
+            if info.get(DICE, {}).get(VERSION) == version:
                 found[image_id] = info[DICE]
                 continue
             try:
-                found[image_id] = self._compare(image, label, info=info) | {VERSION: self.model.version}
+                found[image_id] = self._compare(image, label, info=info) | {VERSION: version}
             except InputError as error:
                 logger.warning("%s: cannot be scored: %s", image_id, error)
                 found[image_id] = {"error": str(error)}

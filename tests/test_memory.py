@@ -7,7 +7,7 @@ import pytest
 
 PROGRAM = """
 import resource, torch
-from mtseg.networks.memory import reuse_memory
+from mtseg.memory import reuse_memory
 torch.set_num_threads(1)
 {before}
 def step():
@@ -31,7 +31,7 @@ def test_maps_do_not_ask_the_system_again():
 
 HELD = """
 import torch
-from mtseg.networks.memory import return_memory, reuse_memory
+from mtseg.memory import return_memory, reuse_memory
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096 / 1e6
 assert reuse_memory()
