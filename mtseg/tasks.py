@@ -108,10 +108,11 @@ class Head:
         return number
 
 
-def _as_float(name: str) -> float:
+def _as_float(value: Any) -> float:
+    """Read a number; NaN if it is none, as true and false are none."""
     try:
-        return float(name)
-    except ValueError:
+        return math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
         return math.nan
 
 
@@ -127,31 +128,50 @@ _DEFINED_BY = ({"classes"}, {"labels"}, {"mean", "sd"})
 def heads_from(definitions: Mapping[str, Mapping[str, Any]]) -> tuple[Head, ...]:
     """Build heads from a bundle's configuration.
 
+    Raises:
+        ProblemsError: Something in it is wrong; names all of it.
+
     >>> heads_from({"sex": {"classes": ["F", "M"]}, "age": {"mean": 50, "sd": 16}})[1].kind
     <Kind.NUMBER: 'number'>
     >>> heads_from({"findings": {"labels": ["bleed", "oedema"]}})[0].outputs
     2
     """
-    for name, definition in definitions.items():
-        if not isinstance(definition, Mapping) or not any(kind <= {*definition} for kind in _DEFINED_BY):
-            raise InputError(f"heads: {name}: give `classes: [...]`, `labels: [...]`, or `mean` and `sd` of a number")
-        if any(isinstance(c, bool) for c in [*definition.get("classes", ()), *definition.get("labels", ())]):
-            raise InputError(f"heads: {name}: YAML reads yes, no, true and false as booleans. Put quotes round them")
-        for kind, fewest in (("classes", 2), ("labels", 1)):
-            names = definition.get(kind, ["a", "b"])
-            if not isinstance(names, list | tuple) or len({*map(str, names)}) < len(names) or len(names) < fewest:
-                raise InputError(f"heads: {name}: {kind} must be a list of {fewest} or more different names")
-        if "sd" in definition and not float(definition["sd"]) > 0:
-            raise InputError(f"heads: {name}: sd is {definition['sd']}, but must be above 0")
-    heads = []
-    for name, definition in definitions.items():
-        if "classes" in definition:
-            heads.append(Head(name, Kind.CLASSES, tuple(str(c) for c in definition["classes"])))
-        elif "labels" in definition:
-            heads.append(Head(name, Kind.LABELS, tuple(str(c) for c in definition["labels"])))
-        else:
-            heads.append(Head(name, Kind.NUMBER, mean=float(definition["mean"]), sd=float(definition["sd"])))
-    return tuple(heads)
+    if not isinstance(definitions, Mapping):
+        what, remedy = f"is {definitions!r}", "Write NAME: {...} pairs, such as {sex: {classes: [F, M]}}, or {}"
+        raise ProblemsError([Problem("", "heads", what, remedy)])
+    if problems := [
+        Problem("", f"heads: {name}", *said)
+        for name, definition in definitions.items()
+        for said in _wrong_definition(name, definition)
+    ]:
+        raise ProblemsError(problems)
+    return tuple(_head(name, definition) for name, definition in definitions.items())
+
+
+def _head(name: str, definition: Mapping[str, Any]) -> Head:
+    for kind in (Kind.CLASSES, Kind.LABELS):
+        if kind in definition:
+            return Head(name, kind, tuple(map(str, definition[kind])))
+    return Head(name, Kind.NUMBER, mean=float(definition["mean"]), sd=float(definition["sd"]))
+
+
+def _wrong_definition(name: Any, definition: Any) -> Iterator[tuple[str, str]]:
+    """What is wrong with a head, and what to do about it."""
+    if not isinstance(name, str) or not name.strip():
+        yield f"{name!r} is no name of a column", "Put quotes round the column's name"
+    if not isinstance(definition, Mapping) or {*definition} not in _DEFINED_BY:
+        yield "give `classes: [...]`, `labels: [...]`, or `mean` and `sd` of a number", "Nothing else is known here"
+        return
+    for kind, fewest in ((Kind.CLASSES, 2), (Kind.LABELS, 1)):
+        names = definition.get(kind, ["a", "b"])
+        if not isinstance(names, list | tuple) or len({*map(str, names)}) < len(names) or len(names) < fewest:
+            yield f"{kind} is {names!r}", f"Give a list of {fewest} or more different names"
+        elif any(isinstance(one, bool) for one in names):
+            yield f"YAML reads yes, no, true and false in {kind} as booleans", "Put quotes round them"
+    if not math.isfinite(_as_float(definition.get("mean", 0))):
+        yield f"mean is {definition['mean']!r}", "Give a number in the column's unit"
+    if not 0 < _as_float(definition.get("sd", 1)) < math.inf:
+        yield f"sd is {definition['sd']!r}", "Give a number above 0, in the column's unit"
 
 
 @dataclass(frozen=True)
@@ -174,7 +194,8 @@ class Structures:
 
     def __post_init__(self) -> None:
         if not isinstance(self.values, Mapping):
-            raise InputError(f"structures: {self.values}: write NAME: VALUE pairs, such as {{lesion: 1}}, or {{}}")
+            what, remedy = f"is {self.values!r}", "Write NAME: VALUE pairs, such as {lesion: 1}, or {}"
+            raise ProblemsError([Problem("", "structures", what, remedy)])
         if problems := [*self._wrong_values(), *self._shared_values()]:
             raise ProblemsError(problems)
 
@@ -195,6 +216,8 @@ class Structures:
 
     def _wrong_values(self) -> Iterator[Problem]:
         for name in self.names:
+            if not isinstance(name, str):
+                yield Problem("", f"structures: {name}", "the name is no text", "Put quotes round it")
             if not (values := self.file_values(name)):
                 yield Problem("", f"structures: {name}", "has no value", "List those that it has in mask files")
             # A boolean is an int to Python, but nobody means 1 by it.

@@ -78,11 +78,32 @@ def test_heads_from_a_configuration():
         {"classes": "good"},
         {"labels": []},
         {"mean": 1, "sd": 0},
+        {"mean": 1},
+        {"mean": "x", "sd": 1},
+        {"mean": None, "sd": 1},
+        {"mean": True, "sd": 1},
+        {"mean": 1, "sd": float("inf")},
+        {"mean": 1, "sd": [1]},
+        {"classes": None},
+        {"classes": [False, True]},
+        {"classes": ["a", "b"], "weight": 3},
+        ["a", "b"],
+        None,
     ],
 )
 def test_heads_that_cannot_be(definition):
-    with pytest.raises(InputError, match="heads: o: "):
+    with pytest.raises(InputError, match=r"^heads: o: "):
         heads_from({"o": definition})
+
+
+def test_all_heads_that_cannot_be_are_told():
+    with pytest.raises(ProblemsError) as raised:
+        heads_from({"age": {"mean": "x", "sd": -1}, 1: {"classes": ["a", "b"]}, " ": {"labels": ["a"]}, "sex": {}})
+    wheres = [problem.where for problem in raised.value.problems]
+    assert wheres == ["heads: age", "heads: age", "heads: 1", "heads:  ", "heads: sex"]
+    for wrong in (["age"], None, "age"):
+        with pytest.raises(ProblemsError, match=r"heads: is .*Write NAME: "):
+            heads_from(wrong)
 
 
 def test_structures():
@@ -104,6 +125,7 @@ def test_structures():
         ({"lesion": [-1, True, 1.5, "1"]}, ["structures: lesion: -1, True, 1.5, '1' cannot stand for a structure"]),
         ({"lesion": "12"}, ["structures: lesion: '1', '2' cannot stand for a structure"]),
         ({"lesion": [None, [1]]}, ["structures: lesion: None, [1] cannot stand for a structure"]),
+        ({1: 1}, ["structures: 1: the name is no text. Put quotes round it"]),
         ({"core": 0, "rim": []}, ["structures: core: 0 cannot", "structures: rim: has no value. List those"]),
         (
             {"whole": [1, 2, 4], "core": [1, 4], "enhancing": 4},
@@ -123,7 +145,7 @@ def test_values_that_cannot_be(values, said):
 
 @pytest.mark.parametrize("values", [["lesion"], None, 1])
 def test_structures_that_are_no_pairs(values):
-    with pytest.raises(InputError, match=r"structures: .* write NAME: VALUE pairs"):
+    with pytest.raises(InputError, match=r"structures: is .*Write NAME: VALUE pairs"):
         Structures(values)
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from mtseg.engine.settings import is_number
-from mtseg.errors import InputError
+from mtseg.bundle.settings import check_training_settings
 from mtseg.keys import Key
 from mtseg.tasks import Head, Kind, Structures, heads_from
 
@@ -35,15 +34,11 @@ def change_training(config: Mapping[str, Any], changes: Mapping[str, Any]) -> di
         The configuration anew.
 
     Raises:
-        InputError: A sequence shall be optional that there is not, or a weight of the loss is no number from 0 (nor a
-            schedule, or an expression of MONAI).
+        ProblemsError: See `mtseg.bundle.settings.check_training_settings`.
     """
-    sequences = changes.get("sequences", config["sequences"])
-    if unknown := [name for name in changes.get("optional_sequences", ()) if name not in sequences]:
-        raise InputError(f"optional_sequences: {', '.join(unknown)} is none of {', '.join(sequences)}. Correct it")
-    _check_weights(changes.get("loss_weights", {}))
-    gone = config["heads"].keys() - changes.get("heads", config["heads"]).keys()
+    check_training_settings(config, changes)
     changed = {**config, **changes}
+    gone = {*(config.get("heads") or ())} - {*changed["heads"]}
     fitting = {
         "in_channels": len(input_channels(changed)),
         "mask_classes": Structures(changed["structures"]).count,
@@ -57,13 +52,6 @@ def change_training(config: Mapping[str, Any], changes: Mapping[str, Any]) -> di
         "loss_weights": {name: weight for name, weight in changed["loss_weights"].items() if name not in gone},
         "optional_sequences": [name for name in changed["optional_sequences"] if name in changed["sequences"]],
     }
-
-
-def _check_weights(weights: Mapping[str, Any]) -> None:
-    """Refuse weights that would break a training in its first step, or turn a loss round."""
-    for task, weight in weights.items() if "_target_" not in weights else ():
-        if not (is_number(weight) or isinstance(weight, Mapping) or str(weight).startswith(("$", "@"))):
-            raise InputError(f"loss_weights: {task} is {weight!r}. Give a number from 0, such as 0.3")
 
 
 def change_evaluation(config: Mapping[str, Any], *, gone: Collection[str]) -> dict[str, Any]:

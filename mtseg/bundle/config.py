@@ -16,7 +16,7 @@ _INCLUDE = "%bundles/"
 _NULLABLE = ("tile_size",)
 """Lists that can be switched off."""
 
-_KINDS = {
+KINDS = {
     list: "a list, such as [a, b]",
     dict: "NAME: VALUE pairs, such as {a: 1}, or {}",
     bool: "true or false",  # any text, "none" too, would switch it on
@@ -80,7 +80,7 @@ def parse_settings(settings: Sequence[str], config: dict[str, Any]) -> dict[str,
             parsed[name] = _value(value)
         except yaml.YAMLError as error:
             raise InputError(f"--set {setting}: cannot be read ({str(error).splitlines()[0]}). Write YAML") from None
-        for kind, example in _KINDS.items():
+        for kind, example in KINDS.items():
             off = parsed[name] is None and name in _NULLABLE
             if isinstance(config[name], kind) and not (isinstance(parsed[name], kind) or off):
                 raise InputError(f"--set {setting}: {name} is {example}")

@@ -1,6 +1,7 @@
 """Explaining a bundle's answers."""
 
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ def explain(
     Raises:
         InputError: See `mtseg.bundle.predict`; an option names something that there is not; or the bundle takes clips.
     """
+    from mtseg.cam.write import OURS  # it imports what draws, which takes seconds
+
     folder, out = find(name), Path(out).absolute()
     recipe = load_config(root() / "bundles" / "recipe" / "explain.yaml", root=root())
     config = load_config(folder / "configs" / "inference.yaml", root=root()) | recipe
@@ -48,7 +51,8 @@ def explain(
     offered = {*recipe["explain"]} - {"ensemble"}
     if unknown := sorted(options.keys() - offered):
         raise InputError(f"{', '.join(unknown)}: no such option. There are: {', '.join(sorted(offered))}")
-    check_output(out, folder)
+    options = {option: str(value) if isinstance(value, PathLike) else value for option, value in options.items()}
+    check_output(out, folder, also=OURS)
     check_mirror(folder, mirror, weights=[first, *others])
     if config.get("clip") is not None:
         raise InputError(

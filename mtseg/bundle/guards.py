@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from errno import EACCES
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import yaml
 
 from mtseg.bundle.config import load_config
 from mtseg.bundle.locate import root
-from mtseg.data import read_cohort
+from mtseg.data import Cohort, read_cohort
 from mtseg.errors import InputError
 from mtseg.files import alone_in
 from mtseg.keys import File
@@ -95,14 +96,26 @@ def check_new_training(out: Path) -> None:
         raise InputError(f"{others[0]}: a training would overwrite this. Choose another folder for --out")
 
 
-def check_output(out: Path, folder: Path) -> None:
-    """Refuse to write predictions into a bundle or a training, or over masks that somebody else made."""
+def check_output(out: Path, folder: Path, *, also: Sequence[str] = ()) -> None:
+    """Refuse to write predictions into a bundle or a training, or over masks that somebody else made.
+
+    Args:
+        out: Where they would go.
+        folder: The bundle.
+        also: Patterns of further files that the command writes or removes.
+
+    Raises:
+        InputError: Names a file that would be lost.
+    """
     if out == folder or (out / "configs" / "train.yaml").is_file() or (out.exists() and not out.is_dir()):
         raise InputError(f"{out}: is no folder for predictions. Choose another for --out")
     ours = command_in(out) in ("predict", "evaluate", "explain")
-    written = ("*_mask.nii.gz", "*_prob.nii.gz", "*_entropy.nii.gz", "*_disagreement.nii.gz", "*_cam*")
-    if not ours and any(any(out.glob(pattern)) for pattern in written):
-        raise InputError(f"{out}: holds masks or maps that could be overwritten. Choose another folder for --out")
+    written = ("*_mask.nii.gz", "*_prob.nii.gz", "*_entropy.nii.gz", "*_disagreement.nii.gz", "*_cam*", *also)
+    others = [file for pattern in written for file in out.glob(str(pattern))]
+    if others and not ours:
+        raise InputError(
+            f"{out}: holds masks or maps that could be overwritten ({others[0].name}). Choose another folder for --out"
+        )
 
 
 def check_mirror(folder: Path, mirror: bool, *, weights: Sequence[Path]) -> None:
@@ -120,6 +133,8 @@ def mirrored(folder: Path, *, weights: Sequence[Path]) -> bool:
 def check_unchanged(config: Mapping[str, Any], out: Path, *, finished: bool = False) -> None:
     """Compare with the settings (MONAI's own command leaves none) and the subjects that the training began with.
 
+    Table, images and training may have been moved together.
+
     Args:
         config: The settings now.
         out: Folder of the training.
@@ -136,10 +151,22 @@ def check_unchanged(config: Mapping[str, Any], out: Path, *, finished: bool = Fa
         raise InputError(
             f"{before}: the training began with another {', '.join(changed)}. Resume with the options it began with"
         )
-    if (
-        read_cohort(
-            config["cohort"], sequences=config["sequences"], optional=config.get("optional_sequences", ())
-        ).fingerprint()
-        != json.loads((out / File.RUN).read_text())["data"]
-    ):
+    optional = config.get("optional_sequences", ())
+    cohort = read_cohort(config["cohort"], sequences=config["sequences"], optional=optional)
+    same = {cohort.fingerprint(), _moved(cohort, Path(old["cohort"])).fingerprint()}
+    if json.loads((out / File.RUN).read_text())["data"] not in same:
         raise InputError(f"{config['cohort']}: the table has changed since the training in {out} began. Restore it")
+
+
+def _moved(cohort: Cohort, path: Path) -> Cohort:
+    """Give the table as it is where it lies elsewhere, and all files with it but those that share only the root."""
+    here, table = cohort.path.parent, cohort.table.copy()
+
+    def moved(cell: Any) -> Any:
+        if not isinstance(cell, str) or not Path(cell).is_absolute() or os.path.commonpath([cell, here]) == here.anchor:
+            return cell
+        return os.path.normpath(path.parent / os.path.relpath(cell, here))
+
+    for name in table.select_dtypes(object):
+        table[name] = [moved(cell) for cell in table[name]]
+    return replace(cohort, path=path, table=table)

@@ -1,6 +1,7 @@
 """Several trainings of one network as members of an ensemble."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ from monai.utils import ensure_tuple
 
 from mtseg.bundle.config import load_config
 from mtseg.bundle.locate import root
+from mtseg.bundle.settings import wrong_kinds
+from mtseg.errors import ProblemsError
 from mtseg.keys import Key, Task
 
 PREDICTION = "configs/inference.yaml"
@@ -58,8 +61,16 @@ def strangers(folder: Path, others: Mapping[Path, Mapping[str, Any]], *, same: S
 
 
 def prediction_config(folder: Path) -> dict[str, Any]:
-    """Read the configuration with which a bundle predicts."""
-    return load_config(folder / PREDICTION, root=root())
+    """Read the configuration with which a bundle predicts.
+
+    Raises:
+        ProblemsError: Settings in it are of another kind than they must be.
+    """
+    file = folder / PREDICTION
+    config = load_config(file, root=root())
+    if problems := [replace(problem, where=f"{file}: {problem.where}") for problem in wrong_kinds(config)]:
+        raise ProblemsError(problems)
+    return config
 
 
 def _settings(config: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:

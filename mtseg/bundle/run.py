@@ -43,7 +43,7 @@ CLEAR = {"_target_": "mtseg.evaluation.remove_scores", "folder": "@output"}
 """First step of a prediction; here and not in the recipe, of which a training's own folder may hold an older copy."""
 
 REQUIRE_ALL = "$@dataset.require_all()"
-"""Last step of every prediction, which an older copy lacks; there the stream itself told of those it passed over."""
+"""Names those who were passed over. It follows the last step, by which all is written; an older copy lacks it."""
 
 MODEL = (
     "sequences",
@@ -62,6 +62,10 @@ MODEL = (
     "plane",
 )
 """Settings that prediction must share with the training, where it has them."""
+
+
+class PassedOverError(InputError):
+    """Some subjects could not be used; all that can be made without them is written."""
 
 
 def train(
@@ -150,6 +154,9 @@ def predict(
 
     Returns:
         The output folder, see the output reference. Tables and report of an earlier evaluation in it are removed.
+
+    Raises:
+        InputError: Something cannot be used; a `PassedOverError` if the others' results are written.
     """
     folder, out, file = find(name), Path(out).absolute(), file_of(runtime)
     config = prediction_config(folder)
@@ -192,6 +199,9 @@ def evaluate(
     Returns:
         The HTML report. Tables and report of an earlier evaluation are removed before the first new prediction is
         written.
+
+    Raises:
+        InputError: See `predict`.
     """
     folder = find(name)
     paths = find_weights(folder, weights)
@@ -251,7 +261,8 @@ def infer(folder: Path, file: str, config: Mapping[str, Any], *, out: Path, weig
         "output": str(out),
         "weights": [str(path) for path in weights] if len(weights) > 1 else str(weights[0]),
         "bundle_root": str(folder),
-        "run": [CLEAR] * scored + [step for step in config["run"] if step != REQUIRE_ALL] + [REQUIRE_ALL],
+        "run": [CLEAR] * scored + [step for step in config["run"] if step != REQUIRE_ALL],
+        "finalize": [REQUIRE_ALL],
     }
     path = out / "configs" / file
     _write_yaml(config, path)
@@ -306,12 +317,14 @@ def _run(file: Path, *, kind: str) -> None:
     workflow = ConfigWorkflow(
         config_file=str(file), meta_file=str(file.parent / "metadata.json"), logging_file=False, workflow_type=kind
     )
+    finished = False
     try:
         workflow.initialize()
         workflow.run()
+        finished = True
         workflow.finalize()
     except Exception as error:
         wrong_input = input_error_in(error)
         if wrong_input is None:
             raise
-        raise wrong_input from None
+        raise (PassedOverError(str(wrong_input)) if finished else wrong_input) from None

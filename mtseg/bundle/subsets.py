@@ -1,6 +1,8 @@
 """How well a network does with fewer sequences."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -10,15 +12,39 @@ import pandas as pd
 
 from mtseg.bundle.config import load_config
 from mtseg.bundle.locate import find, root
-from mtseg.bundle.run import Path_, evaluate
+from mtseg.bundle.run import PassedOverError, Path_, evaluate
 from mtseg.data import Cohort, check_cohort, read_cohort, write_cohort
 from mtseg.errors import InputError, ProblemsError
 from mtseg.files import alone_in, read_table, write_table
-from mtseg.keys import File
+from mtseg.keys import Column, File
+
+logger = logging.getLogger("mtseg")
+
+
+def evaluate_all(name: str, *, cohort: Path_, out: Path_, **options: Any) -> Iterator[Path]:
+    """Do what `evaluate` does, and then what `evaluate_subsets` does, into the folder's `subsets`.
+
+    Yields:
+        What they return, as soon as it is there.
+
+    Raises:
+        InputError: See both; a `PassedOverError` when all is written.
+    """
+    read_subsets(name, cohort=cohort, fold=options.get("fold"))  # refuses what the longer `evaluate` would not
+    passed_over = []
+    for run, folder in ((evaluate, Path(out)), (evaluate_subsets, Path(out) / "subsets")):
+        try:
+            yield run(name, cohort=cohort, out=folder, **options)
+        except PassedOverError as error:
+            passed_over.append(error)
+    if passed_over:
+        raise passed_over[0]  # of all subjects; the subsets had some of them
 
 
 def evaluate_subsets(name: str, *, cohort: Path_, out: Path_, fold: int | None = None, **options: Any) -> Path:
     """Evaluate once for each subset of the sequences, always on the subjects that have all of them.
+
+    A subject who is passed over with all sequences is left out of every subset.
 
     Args:
         name: Bundle name or folder.
@@ -32,22 +58,44 @@ def evaluate_subsets(name: str, *, cohort: Path_, out: Path_, fold: int | None =
 
     Raises:
         InputError: The bundle needs all of its sequences, nobody has all of them, a mask fits one of them only, or
-            another process is working in the folder.
+            another process is working in the folder; a `PassedOverError` if the table is written.
     """
     sequences, optional, complete = read_subsets(name, cohort=cohort, fold=fold)
-    found, summaries = Path(out) / File.SUBSETS, []
-    with alone_in(out):
+    found, summaries, passed_over = Path(out) / File.SUBSETS, [], []
+    subjects = complete.table
+    with alone_in(out), _without_notes():
         found.unlink(missing_ok=True)  # what an earlier call found would pass for this one's
         for kept in subsets(sequences, optional):
             folder = Path(out) / "+".join(kept)
-            table = complete.table.assign(**{sequence: None for sequence in sequences if sequence not in kept})
+            table = subjects.assign(**{sequence: None for sequence in sequences if sequence not in kept})
             write_cohort(table, folder / "cohort.tsv")
-            evaluate(name, cohort=folder / "cohort.tsv", out=folder, **options)
+            try:
+                evaluate(name, cohort=folder / "cohort.tsv", out=folder, **options)
+            except PassedOverError as error:
+                passed_over.append(error)
+                used = read_table(folder / File.PREDICTIONS)[Column.SUBJECT]
+                subjects = subjects[subjects[Column.SUBJECT].isin(used)]
             summary = read_table(folder / File.SUMMARY)
             summary.insert(0, "sequences", "+".join(kept))
             summaries.append(summary)
         write_table(pd.concat(summaries), found)
+    if passed_over:
+        raise passed_over[0]
     return found
+
+
+@contextmanager
+def _without_notes() -> Iterator[None]:
+    """Say nothing about tables that are made here, such as that a sequence is missing in all subjects."""
+
+    def tells(record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith("note: ")
+
+    logger.addFilter(tells)
+    try:
+        yield
+    finally:
+        logger.removeFilter(tells)
 
 
 def read_subsets(name: str, *, cohort: Path_, fold: int | None) -> tuple[Sequence[str], Sequence[str], Cohort]:

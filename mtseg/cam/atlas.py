@@ -256,7 +256,7 @@ def _read_names(path: Path) -> pd.DataFrame:
             raise InputError(f"{path}: no column {' and '.join(sorted(missing))}. Name its columns index and name")
         return table
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         text = line.strip()
         if not text or text.startswith("#"):
             continue

@@ -165,10 +165,10 @@ class Explainer:
         if not scores.isfinite().all():
             raise InputError("the score is not a finite number. Look for NaN or infinity in the image and the weights")
         if method in IMAGE_METHODS:
-            return {INPUT: IMAGE_METHODS[method](image, self._score(target)).relu().float()}, target, scores
-        if method == OWN:
-            return {OWN: resize(_own_map(outputs), image.shape[2:])[:, 0]}, target, scores
-        if method in GRADIENT_METHODS:
+            found = {INPUT: IMAGE_METHODS[method](image, self._score(target))}
+        elif method == OWN:
+            found = {OWN: _own_map(outputs)[:, 0]}
+        elif method in GRADIENT_METHODS:
             gradients = recorder.gradients(scores.sum())
             found = {n: GRADIENT_METHODS[method](recorder.maps[n].float(), g.float()) for n, g in gradients.items()}
         elif method == "scorecam":
@@ -184,8 +184,8 @@ class Explainer:
                 }
         if not all(one.isfinite().all() for one in found.values()):
             raise InputError("the map is not finite: a gradient is infinite or NaN. Choose another layer or method")
-        maps = {n: resize(found[n].detach().relu()[:, None], image.shape[2:])[:, 0] for n in layers}
-        return maps, target, scores.detach()
+        fine = {n: resize(found[n].detach().float().relu()[:, None], image.shape[2:])[:, 0] for n in layers or found}
+        return fine, target, scores.detach()
 
     def _score(self, target: Target, *, mean: bool = False) -> Callable[[Tensor, Tensor], Tensor]:
         def score(images: Tensor, rows: Tensor) -> Tensor:
@@ -214,4 +214,4 @@ def _own_map(outputs: Any) -> Tensor:
     """(B, 1, *coarse), 0 to 1."""
     if not isinstance(outputs, Mapping) or Task.ATTENTION not in outputs:
         raise InputError(f"method {OWN}: this network has no map of its own. Only an attention branch network has")
-    return outputs[Task.ATTENTION].float()
+    return outputs[Task.ATTENTION]

@@ -9,6 +9,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+ROUNDING = 1e-4
+"""A sum that is a smaller share of what it adds up is rounding, as after a normalisation, which makes sums 0."""
+
 
 def _over_space(maps: Tensor) -> Tensor:
     """Sum over space, keeping the axes: (B, C, 1, ...)."""
@@ -48,9 +51,13 @@ def layercam(maps: Tensor, gradients: Tensor) -> Tensor:
 
 
 def xgradcam(maps: Tensor, gradients: Tensor) -> Tensor:
-    """Channels weighted by their gradient where they are active (Fu et al., BMVC 2020)."""
+    """Channels weighted by their gradient where they are active (Fu et al., BMVC 2020).
+
+    A channel that adds up to 0 has no such mean, and no part in the map.
+    """
     total = _over_space(maps)
-    return weighted(maps, torch.where(total != 0, _over_space(maps * gradients) / total, 0))
+    known = total.abs() > ROUNDING * _over_space(maps.abs())
+    return weighted(maps, torch.where(known, _over_space(maps * gradients) / total, 0))
 
 
 GRADIENT_METHODS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

@@ -13,8 +13,8 @@ def target_named(
     structures: Structures,
     heads: Sequence[Head],
     head: str | None = None,
-    answer: str | None = None,
-    against: str | None = None,
+    answer: str | int | None = None,
+    against: str | int | None = None,
     probability: bool = False,
     where: str | None = None,
     swapped: Sequence[int] = (),
@@ -25,7 +25,8 @@ def target_named(
         structures: The mask's structures.
         heads: The network's heads.
         head: Name of a head, or "seg" for the mask; None: the first head, or the mask where there is none.
-        answer: Class, label or structure; None: the predicted class, or the only structure.
+        answer: Class, label or structure, where it is a number as one or as a string; None: the predicted class, or
+            the only structure.
         against: Class to subtract.
         probability: Explain the probability instead of the logit.
         where: Mask only: voxels "predicted" as the structure (as without it), or "all".
@@ -39,25 +40,27 @@ def target_named(
     1
     """
     names = [one.name for one in heads] + [Task.SEG.value] * bool(structures.names)
-    head = head or names[0]
+    head = names[0] if head is None else head
+    answer, against = (None if name is None else str(name) for name in (answer, against))
     _check("--head", head, names)
     if head == Task.SEG:
         _only({"--against": against, "--probability": probability}, "are for heads")
         if answer is None and len(structures.names) > 1:
             raise InputError(f"--class: say which structure of {', '.join(structures.names)}")
-        _check("--where", where or "predicted", ["predicted", "all"])
-        index = 1 + _index("--class", answer or structures.names[0], structures.names)
-        return MaskTarget(index, where=where or "predicted", twin=swapped[index] if swapped else None)
+        where = "predicted" if where is None else where
+        _check("--where", where, ["predicted", "all"])
+        index = 1 + _index("--class", structures.names[0] if answer is None else answer, structures.names)
+        return MaskTarget(index, where=where, twin=swapped[index] if swapped else None)
     _only({"--where": where}, "is for --head seg")
     asked = next(one for one in heads if one.name == head)
     if asked.kind is Kind.NUMBER:
         _only({"--class": answer, "--against": against, "--probability": probability}, f"are not for {head}, a number")
         return HeadTarget(head, 0)
-    if against and (not answer or against == answer):
+    if against is not None and answer in (None, against):
         raise InputError("--against: say with --class, another class, against what")
     scale = {Kind.CLASSES: Scale.SOFTMAX, Kind.LABELS: Scale.SIGMOID}[asked.kind] if probability else Scale.LOGIT
-    chosen = _index("--class", answer, asked.classes) if answer else None
-    other = _index("--against", against, asked.classes) if against else None
+    chosen = None if answer is None else _index("--class", answer, asked.classes)
+    other = None if against is None else _index("--against", against, asked.classes)
     return HeadTarget(head, chosen, other, scale)
 
 
@@ -68,7 +71,7 @@ def _index(option: str, name: str, names: Sequence[str]) -> int:
 
 def _only(options: Mapping[str, str | bool | None], why: str) -> None:
     """Refuse options that would be ignored."""
-    if given := [name for name, value in options.items() if value]:
+    if given := [name for name, value in options.items() if value not in (None, False)]:
         raise InputError(f"{', '.join(given)}: {why}. Leave it out")
 
 

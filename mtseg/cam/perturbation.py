@@ -48,7 +48,8 @@ def scorecam(maps: Tensor, image: Tensor, score: Score) -> Tensor:
 def ablationcam(maps: Tensor, full: Tensor, score_without: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """Channels weighted by the fall of the score when one is set to 0 (Desai and Ramaswamy, WACV 2020).
 
-    The fall is relative to the size of the score; for a negative score it keeps its sign, unlike in the paper.
+    In the paper the fall is divided by the score, which changes no map but its unit. Here it is not: a tile or a
+    mirrored image whose score happens to be near 0 would count for more than all others.
 
     Args:
         maps: (B, K, *layer).
@@ -59,7 +60,7 @@ def ablationcam(maps: Tensor, full: Tensor, score_without: Callable[[Tensor, Ten
         (B, *layer).
     """
     scores = torch.cat([score_without(k, rows) for k, rows in _chunks(maps)]).view(maps.shape[1], len(maps)).T
-    return weighted(maps.float(), (full[:, None] - scores) / full.abs().clamp(min=1e-12)[:, None])
+    return weighted(maps.float(), full[:, None] - scores)
 
 
 def occlusion(image: Tensor, score: Score) -> Tensor:
@@ -82,7 +83,7 @@ def integrated_gradients(image: Tensor, score: Score) -> Tensor:
     found = IntegratedGradients(_forward(image, score)).attribute(
         image, n_steps=STEPS, internal_batch_size=CHANNELS_AT_ONCE * len(image)
     )
-    return found.nan_to_num(nan=0).sum(dim=1)  # a missing sequence (NaN) has no part in it
+    return found.where(~image.isnan(), 0).sum(dim=1)  # a missing sequence (NaN) has no part in it
 
 
 def _forward(image: Tensor, score: Score) -> Callable[[Tensor], Tensor]:

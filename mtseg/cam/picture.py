@@ -13,7 +13,7 @@ from mtseg.files import replacing
 
 SHOWN = 0.2
 """Smaller shares of the map's maximum are not drawn."""
-_CAPTION = "colour: share of the map's maximum, from 0.2; line: the mask that the network found"
+_COLOUR, _LINE = "colour: share of the map's maximum, from 0.2", "; line: the mask that the network found"
 
 
 def draw(
@@ -34,10 +34,13 @@ def draw(
             common["cut_coords"] = [common["cut_coords"]["xyz".index(planes)]]
             common |= {"figure": plt.figure(figsize=(5.4, 5.0), facecolor="black"), "axes": (0, 0, 1, 0.9)}
         display = plotting.plot_stat_map(normalised, **common, display_mode=planes, transparency=0.6, colorbar=True)
+        caption = _COLOUR
         if mask is not None and np.asanyarray(mask.dataobj).any():
+            caption += _LINE
             found = nib.Nifti1Image((np.asanyarray(mask.dataobj) > 0).astype(np.uint8), mask.affine)
             display.add_contours(found, levels=[0.5], colors="cyan", linewidths=1)
-        display.title(f"{title}\n{_CAPTION}", size=8, y=0.99 if planes == "ortho" else 1.1)
+        plain = title.replace("$", r"\$")  # which begins a formula
+        display.title(f"{plain}\n{caption}", size=8, y=0.99 if planes == "ortho" else 1.1)
         display.savefig(temporary, dpi=150)
         display.close()
 
@@ -59,15 +62,18 @@ def write_page(path: Path, *, anatomy: nib.Nifti1Image, normalised: nib.Nifti1Im
 
 
 def _common(anatomy: nib.Nifti1Image, normalised: nib.Nifti1Image) -> dict[str, Any]:
-    """What both pictures share: cuts through the maximum, the scale, an anatomy that a few voxels do not darken."""
+    """What both pictures share: cuts through the maximum, the scale, an anatomy that a few voxels do not darken.
+
+    Through the corner, where the maximum of an empty map is, nothing would be seen: the middle is shown instead.
+    """
     values = np.asanyarray(normalised.dataobj)
-    peak = np.unravel_index(values.argmax(), values.shape)
+    peak = np.unravel_index(values.argmax(), values.shape) if values.any() else np.array(values.shape) // 2
     scan = anatomy.get_fdata(dtype=np.float32)
     bright = np.percentile(scan[scan > scan.min()], 99.5) if scan.max() > scan.min() else scan.max()
     return {
         "bg_img": nib.Nifti1Image(scan.clip(max=bright), anatomy.affine),
         "cut_coords": tuple(nib.affines.apply_affine(normalised.affine, peak)),
-        "threshold": SHOWN,
+        "threshold": min(SHOWN, float(values.max())),  # nilearn warns of one above all values
         "vmin": 0,
         "vmax": 1,
         "cmap": "inferno",

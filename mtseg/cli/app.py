@@ -110,15 +110,15 @@ def evaluate(
 ) -> None:
     """Predict, compare with masks and targets, and write tables with intervals and an HTML report."""
     from mtseg.bundle import evaluate as run
-    from mtseg.bundle import evaluate_subsets, read_subsets
+    from mtseg.bundle import evaluate_all
 
     log_to_terminal()
-    if subsets:
-        read_subsets(name, cohort=cohort, fold=fold)  # refuses what the evaluation, which takes longer, would not
     options: dict[str, Any] = {"fold": fold, "weights": weights or (), "mirror": mirror, "settings": settings or ()}
-    typer.echo(run(name, cohort=cohort, out=out, **options))
-    if subsets:
-        typer.echo(evaluate_subsets(name, cohort=cohort, out=out / "subsets", **options))
+    if not subsets:
+        typer.echo(run(name, cohort=cohort, out=out, **options))
+        return
+    for path in evaluate_all(name, cohort=cohort, out=out, **options):
+        typer.echo(path)
 
 
 @app.command()

@@ -3,12 +3,14 @@
 import logging
 import time
 from datetime import timedelta
+from math import nan
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from ignite.distributed import all_reduce, get_rank, get_world_size, one_rank_only
+import torch
+from ignite.distributed import all_reduce, get_rank, one_rank_only
 from ignite.engine import Engine, Events
 from rich import get_console
 from rich.progress import Progress, TimeElapsedColumn, TimeRemainingColumn
@@ -25,11 +27,12 @@ logger = logging.getLogger("mtseg")
 class History:
     """Write `history.tsv`, one row an epoch: loss, loss of each task, learning rate, validation scores, seconds.
 
-    Of several processes the first one writes; the losses are the means over all of them.
+    Of several processes the first one writes; the losses are the means over all of them. A task's is the mean over the
+    steps in which somebody had its target, NaN if nobody had.
 
     Args:
         folder: Where the table goes; rows of an earlier, interrupted training are kept up to the resumed epoch.
-        loss: Its `latest` holds the parts.
+        loss: Its `latest` holds the parts, its `known` which of them count.
         optimizer: For the learning rate.
         evaluator: Its metrics are recorded in the epochs in which it ran; None without validation.
     """
@@ -42,7 +45,7 @@ class History:
         self.optimizer = optimizer
         self.evaluator = evaluator
         self.rows: list[dict[str, Any]] = []
-        self.sums: dict[str, Tensor | float] = {}
+        self.sums: dict[str, Tensor] = {}  # of each loss, and the number of steps that it is the sum of
         self.validated = False
         self.bar = Progress(
             *Progress.get_default_columns()[:-1],
@@ -79,17 +82,17 @@ class History:
 
     def add(self, engine: Engine) -> None:
         """Add one step's losses."""
-        parts = {"loss": engine.state.output["loss"].detach()} | {
-            f"loss_{name}": v for name, v in self.loss.latest.items()
-        }
-        for name, value in parts.items():  # no numbers yet: a GPU would have to be waited for
-            self.sums[name] = self.sums.get(name, 0.0) + value
+        whole = engine.state.output["loss"].detach()
+        parts = {"loss": (whole, torch.ones_like(whole))}
+        parts |= {f"loss_{name}": (part, self.loss.known[name]) for name, part in self.loss.latest.items()}
+        for name, (value, known) in parts.items():  # no numbers yet: a GPU would have to be waited for
+            self.sums[name] = self.sums.get(name, 0.0) + torch.stack([value, known.to(value)])
         self.bar.advance(self.task)
 
     def finish_epoch(self, engine: Engine) -> None:
         """Write the epoch's row and say how long the rest takes."""
-        steps = engine.state.epoch_length * get_world_size()
-        self.write(engine, {name: all_reduce(float(total)) / steps for name, total in self.sums.items()})
+        every = {name: [all_reduce(float(part)) for part in sums] for name, sums in self.sums.items()}
+        self.write(engine, {name: total / steps if steps else nan for name, (total, steps) in every.items()})
 
     @one_rank_only()
     def write(self, engine: Engine, losses: dict[str, float]) -> None:

@@ -42,7 +42,7 @@ def check_settings(
         problems.append(Problem("", "sequence_dropout", f"is {sequence_dropout!r}", "Give a probability, 0 to 1"))
     axes = len(patch_size) if isinstance(patch_size, list) else 3
     for name, size, is_size, what in (
-        ("spacing", spacing, lambda mm: is_number(mm) and mm > 0, "sizes in mm above 0"),
+        ("spacing", spacing, lambda mm: is_number(mm) and mm > 0, "sizes in mm above 0, as many as in patch_size"),
         ("patch_size", patch_size, _is_count, "numbers of voxels from 1"),
         ("tile_size", [1] * axes if tile_size is None else tile_size, _is_count, "numbers of voxels from 1, or null"),
     ):

@@ -233,6 +233,7 @@ def _wrong_variants(
     given: Mapping[str, Any], variants: Sequence[Variant], bundle: dict[str, Any], cohort: Cohort, known: Sequence[int]
 ) -> Iterator[Problem]:
     """What each variant allows by itself, but not the experiment."""
+    scored = given.get("folds", known)
     structures, heads, unlike = tasks_of_variants(variants, bundle)
     for name in unlike:
         yield Problem("", "variants", f"{name} means different things in them", "Give each its own name")
@@ -245,7 +246,6 @@ def _wrong_variants(
         if variant.choice and variant.choice.task == Task.SEG and differ_in_structures(variant, bundle):
             remedy = "Give all options the same structures, or make them variants"
             yield Problem("", f"variants: {variant.name}", "choose: the options have different structures", remedy)
-        scored = given.get("folds", known)
         if variant.name not in given.get("subsets", []):
             continue
         if why := why_no_subsets(variant, bundle, cohort.table, folds=scored):

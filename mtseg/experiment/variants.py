@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from inspect import signature
 from typing import Any
 
 import pandas as pd
@@ -17,7 +16,6 @@ from mtseg.bundle.changes import change_training
 from mtseg.bundle.config import parse_settings
 from mtseg.bundle.subsets import check_subsets, complete_subjects
 from mtseg.data import Cohort
-from mtseg.engine import check_settings
 from mtseg.errors import InputError, Problem, ProblemsError, input_error_in
 from mtseg.keys import Column
 from mtseg.statistics.measures import measured
@@ -200,10 +198,6 @@ def _names_of_settings(variant: Variant) -> Iterator[str]:
 def _check(config: Mapping[str, Any], choice: Choice | None, cohort: Cohort) -> None:
     """Refuse what would stop the runs only when their turn comes, hours later."""
     structures, heads = Structures(config["structures"]), heads_from(config["heads"])
-    if not structures.names and not heads:
-        raise InputError("there are neither structures nor heads, so nothing to learn")
-    given: dict[str, Any] = {name: config.get(name) for name in signature(check_settings).parameters}
-    check_settings(**given)
     absent = {*config["sequences"]} - {*config["optional_sequences"]} - {*cohort.table}
     if absent:
         raise InputError(f"sequences: there is no column {', '.join(sorted(absent))} in {cohort.path}")

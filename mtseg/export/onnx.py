@@ -40,10 +40,15 @@ def export_onnx(folder: Path, *, out: Path, weights: Path) -> str:
         import onnx  # noqa: F401
     except ImportError as error:
         raise InputError("--to onnx needs ONNX: pip install 'mtseg[onnx]'") from error
-    written = publish(folder, File.ONNX, out=out, weights=weights, write=_write, read=OnnxNetwork)
+    written = publish(folder, File.ONNX, out=out, weights=weights, write=_write, read=OnnxNetwork, takes=_takes)
     images = "IMAGE" if len(prediction_config(folder)["sequences"]) == 1 else "--cohort TABLE"
     command = f"mtseg predict {quote(str(folder))} --runtime onnx --weights {quote(str(out))} --out FOLDER {images}"
     return f"{written}\nhow to use it: {command}"
+
+
+def _takes(name: str) -> bool:
+    """Whether torch's exporter lets an output have the name: digits alone number the values that have none."""
+    return not name.isdigit()
 
 
 def _write(trained: Trained, path: Path) -> None:

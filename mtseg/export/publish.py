@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from mtseg.bundle.members import prediction_config
 from mtseg.errors import InputError
 from mtseg.export.agreement import Answer, agreement
 from mtseg.export.trained import Trained, load_trained
@@ -20,6 +21,7 @@ def publish(
     weights: Path,
     write: Callable[[Trained, Path], None],
     read: Callable[[Path], Answer],
+    takes: Callable[[str], bool],
 ) -> str:
     """Write a network, read it back, compare, and only then let it be seen.
 
@@ -30,16 +32,22 @@ def publish(
         weights: State dict.
         write: Writes the network and its facts to a path.
         read: Reads it back, ready to answer.
+        takes: Whether the file can hold a head of this name.
 
     Returns:
         What was written and how far its answers are from the network's.
 
     Raises:
-        InputError: The folder holds results, the weights do not fit, or the answers differ.
+        InputError: The folder holds results, the weights do not fit, a head has a wrong name, or the answers differ.
     """
     run = out / File.RUN
     if run.is_file() and json.loads(run.read_text()).get("file") != file:
         raise InputError(f"{out}: holds results of mtseg. Choose another folder for --out")
+    if wrong := [name for name in prediction_config(folder)["heads"] if not takes(name)]:
+        raise InputError(
+            f"{folder}: {file} cannot hold a head called {', '.join(wrong)}. Choose another export for --to, or rename "
+            "the column and train anew"
+        )
     trained = load_trained(folder, weights=weights)
     path = out / file
     with replacing(path) as temporary:

@@ -1,6 +1,7 @@
 """TorchScript: a network that torch runs without mtseg, also from C++."""
 
 import warnings
+from keyword import iskeyword
 from pathlib import Path
 
 import torch
@@ -27,8 +28,15 @@ def export_torchscript(folder: Path, *, out: Path, weights: Path) -> str:
     Raises:
         InputError: See `mtseg.export.publish.publish`.
     """
-    written = publish(folder, File.TORCHSCRIPT, out=out, weights=weights, write=_write, read=torch.jit.load)
+    written = publish(
+        folder, File.TORCHSCRIPT, out=out, weights=weights, write=_write, read=torch.jit.load, takes=_takes
+    )
     return f'{written}\nhow to use it: torch.jit.load("{out / File.TORCHSCRIPT}")(image) gives logits by task'
+
+
+def _takes(name: str) -> bool:
+    """Whether the code in the file can be read back, which has the name in it as a variable and between quotes."""
+    return name.isascii() and name.isprintable() and not iskeyword(name) and not {*name} & {*'"\\'}
 
 
 def _write(trained: Trained, path: Path) -> None:

@@ -10,6 +10,7 @@ from mtseg.errors import InputError
 from mtseg.keys import Key, Task, attention_logits
 from mtseg.losses.heads import head_loss
 from mtseg.losses.schedule import Schedule, WeightedLoss
+from mtseg.losses.targets import with_mask, with_target
 from mtseg.tasks import Head
 
 ATTENTION, PERCEPTION, MAP = "attention", "perception", "map"
@@ -62,11 +63,15 @@ class AttentionBranchLoss(WeightedLoss):
             ).sum()
             for branch, names in keys.items()
         }
-        return self.weighted(parts | {MAP: _map_loss(pred[Task.ATTENTION].float(), target[Task.SEG])})
+        answered = torch.stack([with_target(target[head.name]).any() for head in self.heads]).all()
+        return self.weighted(
+            parts | {MAP: _map_loss(pred[Task.ATTENTION].float(), target[Task.SEG])},
+            known={ATTENTION: answered, PERCEPTION: answered, MAP: with_mask(target[Task.SEG]).any()},
+        )
 
 
 def _map_loss(attention: Tensor, mask: Tensor) -> Tensor:
-    present = (mask >= 0).flatten(1).all(dim=1)
+    present = with_mask(mask)
     if not present.any():
         return attention.sum() * 0
     wanted = F.interpolate((mask[present] > 0).float(), attention.shape[2:], mode="area")

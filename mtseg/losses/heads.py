@@ -5,6 +5,7 @@ from collections.abc import Callable
 from torch import Tensor
 from torch.nn import functional as F
 
+from mtseg.losses.targets import with_target
 from mtseg.tasks import Head, Kind
 
 
@@ -18,7 +19,7 @@ def head_loss(head: Head, logits: Tensor, target: Tensor, share: Tensor) -> Tens
         share: (B,), by which each sample's loss is multiplied.
     """
     logits = logits.float()
-    present = ~target.isnan().any(dim=1)
+    present = with_target(target)
     if not present.any():
         return logits.sum() * 0
     each = _LOSSES[head.kind](logits[present], target[present])

@@ -11,6 +11,7 @@ from mtseg.errors import InputError
 from mtseg.keys import Key, Task
 from mtseg.losses.heads import head_loss
 from mtseg.losses.schedule import Schedule, WeightedLoss
+from mtseg.losses.targets import with_mask, with_target
 from mtseg.tasks import Head
 
 
@@ -52,13 +53,15 @@ class JointLoss(WeightedLoss):
         """
         masked = pred[Task.SEG].shape[1] > 1  # background alone is no task
         parts = {Task.SEG.value: self._mask(pred, target[Task.SEG])} if masked else {}
+        known = {Task.SEG.value: with_mask(target[Task.SEG]).any()}
         for head in self.heads:
             parts[head.name] = head_loss(head, pred[head.name], target[head.name], target[Key.SHARE])
-        return self.weighted(parts)
+            known[head.name] = with_target(target[head.name]).any()
+        return self.weighted(parts, known=known)
 
     def _mask(self, pred: Mapping[str, Tensor], mask: Tensor) -> Tensor:
         """Mean over decoder levels, each coarser one counting half of the one before (as in nnU-Net)."""
-        present = (mask >= 0).flatten(1).all(dim=1)
+        present = with_mask(mask)
         levels = [pred[Task.SEG]] + [pred[key] for key in sorted(pred) if key.startswith(f"{Task.SEG}_")]
         if not present.any():
             return torch.stack([logits.sum() * 0 for logits in levels]).sum()

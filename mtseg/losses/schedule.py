@@ -72,6 +72,7 @@ class WeightedLoss(nn.Module):
     Attributes:
         weights: Those of the current epoch; without a schedule, always the same.
         latest: Unweighted parts in the last call, for the log.
+        known: Of each of them, whether any sample of that call had all that it compares with; else it says nothing.
     """
 
     def __init__(self, weights: Mapping[str, float | Schedule]):
@@ -79,6 +80,7 @@ class WeightedLoss(nn.Module):
         self.course = dict(weights)
         self.weights = {name: weight for name, weight in weights.items() if not isinstance(weight, Schedule)}
         self.latest: dict[str, Tensor] = {}
+        self.known: dict[str, Tensor] = {}
 
     def start_epoch(self, epoch: int, *, epochs: int) -> None:
         """Set the weights of an epoch, counted from 1."""
@@ -86,8 +88,8 @@ class WeightedLoss(nn.Module):
             if isinstance(weight, Schedule):
                 self.weights[name] = weight.value(epoch, epochs=epochs)
 
-    def weighted(self, parts: Mapping[str, Tensor]) -> Tensor:
-        """Sum up, and keep the parts.
+    def weighted(self, parts: Mapping[str, Tensor], *, known: Mapping[str, Tensor]) -> Tensor:
+        """Sum up, and keep the parts, and whether they are known.
 
         Raises:
             RuntimeError: A weight has a schedule, and no epoch was started.
@@ -95,4 +97,5 @@ class WeightedLoss(nn.Module):
         if waiting := parts.keys() - self.weights.keys():
             raise RuntimeError(f"the weight of {', '.join(sorted(waiting))} has a schedule: call start_epoch first")
         self.latest = {name: part.detach() for name, part in parts.items()}
+        self.known = {name: known[name] for name in parts}
         return torch.stack([self.weights[name] * part for name, part in parts.items()]).sum()

@@ -22,7 +22,17 @@ CONFIG = {
         "deep_supervision": 2,
     },
     "loss_weights": {"seg": 1.0, "sex": 0.5, "age": 0.1},
+    "mirror": False,
+    "brain_only": True,
+    "spacing": [1, 1, 1],
+    "patch_size": [8, 8, 8],
+    "tile_size": None,
+    "sequence_dropout": 0.2,
+    "batch_size": 2,
+    "learning_rate": 0.1,
     "epochs": 3,
+    "val_interval": 1,
+    "tracker": "none",
 }
 METADATA = json.loads((find("stroke_dwi_adc") / "configs" / "metadata.json").read_text())
 SETTINGS = {
@@ -48,7 +58,7 @@ def test_nothing_changes_without_a_change():
     ("changes", "follows"),
     [
         ({"sequences": ["flair"]}, {"in_channels": 1}),
-        ({"sequences": ["t1", "flair"], "clip": 4}, {"in_channels": 8}),
+        ({"sequences": ["bold"], "clip": 4}, {"in_channels": 4}),
         ({"clip": None}, {}),
         ({"structures": {"a": 1, "b": 2, "c": 3}}, {"mask_classes": 4}),
         ({"structures": {}}, {"mask_classes": 1, "deep_supervision": 0}),
@@ -82,7 +92,8 @@ def test_a_sequence_that_goes_and_shall_be_optional_is_refused():
 
 def test_what_is_given_stays_as_it_is():
     config, metadata = copy.deepcopy(CONFIG), copy.deepcopy(METADATA)
-    change_training(config, {"structures": {}, "heads": {}, "sequences": ["pd"], "optional_sequences": []})
+    change_training(config, {"structures": {}, "sequences": ["pd"], "optional_sequences": []})
+    change_training(config, {"heads": {}})
     change_metadata(metadata, SETTINGS | {"structures": {}, "heads": {}})
     assert (config, metadata) == (CONFIG, METADATA)
 

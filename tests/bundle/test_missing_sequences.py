@@ -1,10 +1,13 @@
 """A bundle whose sequences may be missing, from training to the table of subsets."""
 
+import logging
+
 import nibabel as nib
 import numpy as np
 import pytest
 
 from mtseg.bundle import evaluate_subsets, explain, predict
+from mtseg.cli import main
 from mtseg.errors import InputError, ProblemsError
 from mtseg.files import alone_in, read_table
 
@@ -56,6 +59,46 @@ def test_subsets_are_evaluated_by_one_process_and_leave_no_older_table(gappy, tm
     with pytest.raises(ZeroDivisionError):
         evaluate_subsets(str(run), cohort=table, out=tmp_path / "out")
     assert not (tmp_path / "out" / "subsets.tsv").exists()
+
+
+def test_nothing_is_noted_about_the_tables_of_subsets(gappy, tmp_path, caplog):
+    """Each of them had one fold only, and lacked sequences."""
+    run, table = gappy
+    with caplog.at_level(logging.WARNING, logger="mtseg"):
+        evaluate_subsets(str(run), cohort=table, out=tmp_path / "out", fold=0)
+        assert not [message for message in caplog.messages if message.startswith("note: ")]
+        logging.getLogger("mtseg").warning("note: %s", "told again")
+    assert caplog.messages[-1] == "note: told again"
+
+
+def test_who_is_passed_over_does_not_cost_the_subsets(gappy, tiny, tmp_path, capsys, monkeypatch):
+    """The command ended with the first table. Nobody is scored by some of the subsets only."""
+    run, _ = gappy
+    image = nib.load(tiny.table.with_name("p1_adc.nii.gz"))
+    voxels = image.get_fdata()
+    voxels[0, 0, 0] = np.nan
+    nib.save(nib.Nifti1Image(voxels, image.affine), tmp_path / "p1.nii.gz")
+    table = tiny.with_cells("nan.tsv", {("p1", "adc"): str(tmp_path / "p1.nii.gz"), ("p4", "dwi"): None})
+    line = [
+        "mtseg",
+        "evaluate",
+        str(run),
+        "--cohort",
+        str(table),
+        "--fold",
+        "0",
+        "--subsets",
+        "--out",
+        str(tmp_path / "o"),
+    ]
+    monkeypatch.setattr("sys.argv", line)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "1 of 4 subjects could not be used:\np1: " in capsys.readouterr().err
+    assert read_table(tmp_path / "o" / "cases.tsv")["participant_id"].tolist() == ["p0", "p4", "p5"]
+    found = read_table(tmp_path / "o" / "subsets" / "subsets.tsv")
+    assert found.loc[found["metric"] == "dice_mean", "n"].tolist() == [2, 2, 2]
 
 
 def test_images_that_some_subset_cannot_score_are_named_before_any_is_computed(gappy, tiny, tmp_path):

@@ -158,7 +158,7 @@ def test_runs_shorter_than_a_clip_are_refused_in_one_list(table, tmp_path):
     [
         (["clip=null"], "sequences: bold is 4D, but clip is null"),
         (["clip=eight"], "clip: is 'eight'. Give a whole number from 1"),
-        (["clip=8", "sequences=[bold, bold_2]"], "there is no column 'bold_2'"),
+        (["clip=8", "sequences=[bold, bold_2]"], "sequences: bold, bold_2 cannot be cut into clips"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings, message, table, tmp_path):

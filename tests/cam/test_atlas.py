@@ -61,6 +61,8 @@ TSV = "index\tname\tcolor\n2001\tFront_L\tred\n2002\tFront_R\tred\n9170\tVermis\
         ("a.tsv", TSV),
         ("a.csv", TSV.replace("\t", ",")),
         ("elsewhere.txt", AAL),
+        ("a.txt", "\ufeff2001 Front_L\n2002 Front_R\n9170 Vermis\n"),  # as Windows' editor saves UTF-8
+        ("a.tsv", "\ufeff" + TSV),
     ],
 )
 def test_names_from_any_usual_table(tmp_path, file, text):

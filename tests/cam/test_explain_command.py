@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from dataclasses import asdict
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -11,6 +13,7 @@ import yaml
 from typer.testing import CliRunner
 
 from mtseg.bundle import explain, predict
+from mtseg.cam.agreement import compare_map
 from mtseg.cli.app import app
 from mtseg.errors import InputError
 from mtseg.files import read_table
@@ -56,6 +59,16 @@ def test_what_a_map_is_stands_beside_it(explained, tiny, trained, tmp_path):
     )
     assert len(about["models"][0]) == 12
     assert json.loads((explained / "run.json").read_text())["command"] == "explain"
+
+
+def test_the_agreement_is_that_of_the_files(explained, tiny):
+    table = read_table(explained / "explanations.tsv").set_index("participant_id")
+    for subject, row in table.iterrows():
+        shares = nib.load(explained / f"{subject}_cam_normalised.nii.gz").get_fdata()
+        for which, folder in {"own": explained, "reference": tiny.table.parent}.items():
+            mask = np.asarray(nib.load(folder / f"{subject}_mask.nii.gz").dataobj) > 0
+            for measure, value in asdict(compare_map(shares, mask)).items():
+                assert row[f"{measure}_{which}"] == pytest.approx(value, abs=1e-5, nan_ok=True)
 
 
 def test_the_checks_of_each_map_and_their_means(explained):
@@ -160,6 +173,7 @@ def test_a_training_older_than_the_maps_is_explained_on_the_inputs_grid(tiny, tr
         ({"method": "attention"}, "method attention: this network has no map of its own"),
         ({"klass": "good", "ensemble": []}, "ensemble, klass: no such option. There are: against, answer, atlas"),
         ({"atlas": "nowhere.nii.gz"}, "nowhere.nii.gz or its names: cannot be read"),
+        ({"atlas": Path("nowhere.nii.gz")}, "nowhere.nii.gz or its names: cannot be read"),
     ],
 )
 def test_what_is_refused_leaves_nothing(options, message, tiny, trained, tmp_path):
@@ -192,6 +206,15 @@ def test_files_of_others_stay(tiny, trained, tmp_path):
     (tmp_path / "group_table.csv").write_text("mine")
     explain(str(trained), cohort=tiny.table, fold=0, out=tmp_path, pictures=False)
     assert (tmp_path / "group_table.csv").read_text() == "mine" and (tmp_path / "group_analysis").is_dir()
+
+
+@pytest.mark.parametrize("name", ["group_controls_mean.nii.gz", "regions.tsv"])
+def test_files_of_others_that_have_the_names_of_ours_are_not_removed(name, tiny, trained, tmp_path):
+    """They went as if an earlier explanation had left them."""
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(InputError, match=rf"could be overwritten \({name}\)"):
+        explain(str(trained), cohort=tiny.table, fold=0, out=tmp_path, pictures=False)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
 
 
 def test_the_command(tiny, trained, tmp_path):

@@ -120,11 +120,28 @@ def test_ablation_removes_one_channel_at_a_time():
     for k in range(5):
         without = features.clone()
         without[:, k] = 0
-        weights.append((full - network[3:](without)[:, 1]) / full.abs())
+        weights.append(full - network[3:](without)[:, 1])
     cam = torch.einsum("bk...,kb->b...", features, torch.stack(weights)).relu()[:, None]
     expected = nn.functional.interpolate(cam, x.shape[2:], mode="bilinear")[:, 0].detach()
     with Explainer(network, layers=["2"]) as explain:
         torch.testing.assert_close(explain(x, HeadTarget(index=1), method="ablationcam").maps["2"], expected)
+
+
+def test_a_score_near_0_does_not_make_one_side_count_for_all():
+    """Ablation was relative to the score, which mirroring changes: a map whose score was near 0 drowned the other."""
+
+    class Sides(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Identity()
+
+        def forward(self, x):
+            return (self.layer(x) * torch.tensor([1.0, 3.0])).sum(dim=(1, 2))[:, None] - 6.999
+
+    x = torch.tensor([[[1.0, 2.0]]])  # 7 as it is, 5 mirrored
+    with Explainer(Sides(), layers=["layer"]) as explain:
+        found = explain(x, HeadTarget(index=0), method="ablationcam", flips=[[0]]).maps["layer"]
+    torch.testing.assert_close(found, (7 * x[:, 0] + 5 * x[:, 0]) / 2)
 
 
 def test_occlusion_finds_what_the_score_is_made_of():

@@ -45,6 +45,13 @@ def test_layers_that_cannot_be_explained(score, message):
         explain(torch.zeros(1, 1, 4, 4), HeadTarget())
 
 
+def test_gradients_of_the_image_that_are_no_numbers():
+    """They were taken for a missing sequence, and the map was 0 without a word."""
+    network = small(lambda layer, x: x + (0 * x).sqrt())
+    with Explainer(network) as explain, pytest.raises(InputError, match="the map is not finite"):
+        explain(torch.ones(1, 1, 4, 4), HeadTarget(), method="integrated_gradients")
+
+
 def test_layers_that_do_not_run():
     network = joint()
     network.spare = nn.Identity()

@@ -25,6 +25,16 @@ def test_a_map_by_hand(method, expected):
     torch.testing.assert_close(found, torch.tensor([expected], dtype=torch.float32))
 
 
+def test_a_channel_whose_sum_is_rounding_has_no_part_in_xgradcam():
+    """Behind a normalisation every channel adds up to 0, and what the last digits left of it was divided by."""
+    generator = torch.Generator().manual_seed(0)
+    maps, gradients = torch.randn(2, 1, 2, 4000, generator=generator)
+    maps[0, 0] = (maps[0, 0] - maps[0, 0].mean()) / maps[0, 0].std()
+    assert 0 < maps[0, 0].sum().abs() < 0.01
+    found, alone = (GRADIENT_METHODS["xgradcam"](maps[:, k:], gradients[:, k:]) for k in (0, 1))
+    torch.testing.assert_close(found, alone)
+
+
 @pytest.mark.parametrize("method", GRADIENT_METHODS)
 def test_without_gradients_there_is_nothing_to_see(method):
     assert not GRADIENT_METHODS[method](MAPS, torch.zeros_like(GRADIENTS)).any()

@@ -25,6 +25,16 @@ def test_names_become_targets():
     assert target_named(structures=Structures({"core": 1}), heads=[]) == MaskTarget(1)
 
 
+def test_classes_that_are_numbers_may_be_given_as_numbers():
+    """0 was taken for no class: the predicted one was explained, and nothing subtracted."""
+    heads = [Head("outcome", Kind.CLASSES, ("0", "1")), HEADS[1]]
+    for answer, against in ((0, 1), (1, 0), ("0", "1")):
+        target = target_named(structures=STRUCTURES, heads=heads, answer=answer, against=against)
+        assert target == HeadTarget("outcome", int(answer), int(against))
+    with pytest.raises(InputError, match=r"--class: are not for age, a number"):
+        target_named(structures=STRUCTURES, heads=heads, head="age", answer=0)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -38,6 +48,7 @@ def test_names_become_targets():
         ({"answer": "good", "against": "bad"}, "--against bad: there is no such"),
         ({"against": "good"}, "--against: say with --class"),
         ({"answer": "good", "against": "good"}, "--against: say with --class"),
+        ({"answer": ""}, "--class : there is no such. Choose one of poor, good"),
     ],
 )
 def test_names_that_there_are_not(options, message):

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from nibabel.affines import apply_affine
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
-from mtseg.cam.atlas import make_atlas
-from mtseg.cam.peaks import peak_table
+from mtseg.cam.atlas import Atlas, make_atlas
+from mtseg.cam.peaks import nearest_region, peak_table
 
 AFFINE = np.array([[2.0, 0, 0, -30], [0, 2, 0, -40], [0, 0, 2.5, -20], [0, 0, 0, 1]])
 SHAPE = (31, 36, 18)
@@ -45,6 +45,18 @@ def test_places_in_mm_from_the_highest_down():
     assert found["value"].tolist() == pytest.approx([1, 0.8, 0.5], abs=1e-3)
     assert list(found) == ["peak", "x_mm", "y_mm", "z_mm", "value"]
     assert len(peak_table(hills(*TOPS), count=2)) == 2
+
+
+def test_the_region_of_a_place_or_the_nearest_within_10_mm():
+    labels = np.zeros((8, 1, 1), np.int32)
+    labels[1], labels[3] = 1, 2
+    atlas = Atlas(labels, np.diag([4.0, 4, 4, 1]), ("left", "right"), (10, 20))  # centres at 4 and 12 mm
+    assert nearest_region(np.array([4.0, 0, 0]), atlas) == ("left", 0)
+    assert nearest_region(np.array([5.9, 0, 0]), atlas) == ("left", 0)  # in its voxel
+    assert nearest_region(np.array([9.0, 0, 0]), atlas) == ("right", 3)
+    assert nearest_region(np.array([-6.0, 0, 0]), atlas) == ("left", 10)  # outside the image
+    name, distance = nearest_region(np.array([23.0, 0, 0]), atlas)
+    assert name is None and np.isnan(distance)
 
 
 def test_names_at_the_place_or_of_the_nearest_region():

@@ -21,8 +21,10 @@ def command(monkeypatch):
     def record(name):
         return lambda *args, **options: calls.append((name, args, options)) or f"<{name}>"
 
-    for name in ("train", "predict", "evaluate", "evaluate_subsets", "read_subsets", "explain"):
+    for name in ("train", "predict", "evaluate", "explain"):
         monkeypatch.setattr(f"mtseg.bundle.{name}", record(name))
+    for name in ("evaluate", "evaluate_subsets", "read_subsets"):
+        monkeypatch.setattr(f"mtseg.bundle.subsets.{name}", record(name))
     monkeypatch.setattr("mtseg.experiment.run_experiment", record("experiment"))
     monkeypatch.setattr("mtseg.demo.run", record("demo"))
 

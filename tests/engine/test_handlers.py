@@ -15,18 +15,23 @@ from mtseg.tasks import Head, Kind
 
 
 class Model:
-    """A network of one weight, whose loss in step i of epoch e is 10 e + i."""
+    """A network of one weight, whose loss in step i of epoch e is 10 e + i.
 
-    def __init__(self):
+    Half of it is the mask's. The head's is twice the mask's, or 0 in the steps that the epoch has no target in.
+    """
+
+    def __init__(self, no_target=None):
+        self.no_target = no_target or {}
         self.network = torch.nn.Linear(1, 1)
         self.optimizer = torch.optim.SGD(self.network.parameters(), lr=0.5)
         self.scheduler = torch.optim.lr_scheduler.StepLR(self.optimizer, 1)
-        self.loss = SimpleNamespace(latest={})
+        self.loss = SimpleNamespace(latest={}, known={})
         self.engine = Engine(self.step)
 
     def step(self, engine, batch):
         value = torch.tensor(10.0 * engine.state.epoch + batch)
-        self.loss.latest = {"seg": value / 2}
+        known = torch.tensor(batch not in self.no_target.get(engine.state.epoch, ()))
+        self.loss.latest, self.loss.known = {"seg": value / 2, "sex": value * known}, {"seg": value > 0, "sex": known}
         self.network.weight.data += 1
         self.optimizer.step()
         return {"loss": value}
@@ -47,13 +52,27 @@ def test_history_has_an_epochs_mean_losses_and_the_scores_of_those_validated(tmp
     state = model.engine.run([0, 1, 2], max_epochs=3)
 
     table = read_table(tmp_path / "history.tsv")
-    assert {*table.columns} == {"epoch", "loss", "loss_seg", "val_dice", "lr", "seconds"}
+    assert {*table.columns} == {"epoch", "loss", "loss_seg", "loss_sex", "val_dice", "lr", "seconds"}
     assert table["epoch"].tolist() == [1, 2, 3]
     assert table["loss"].tolist() == [11, 21, 31]
     assert table["loss_seg"].tolist() == [5.5, 10.5, 15.5]
     assert table["lr"].tolist() == [0.5] * 3
     np.testing.assert_array_equal(table["val_dice"], [np.nan, 0.25, np.nan])
     assert (state.metrics["loss"], "val_dice" in state.metrics) == (31, False)
+
+
+def test_steps_without_a_target_do_not_count_in_a_heads_loss(tmp_path):
+    """They counted as 0, and a head that few subjects teach seemed to do better than one that all do."""
+    no_target = {1: [0, 1, 2], 2: [1], 3: [0, 2]}
+    for folder, parts in (("whole", ((3, False),)), ("resumed", ((1, False), (3, True)))):
+        for epochs, resume in parts:
+            model = Model(no_target)
+            model.checkpoints(tmp_path / folder / "models", resume=resume).attach(model.engine)
+            model.history(tmp_path / folder).attach(model.engine)
+            model.engine.run([0, 1, 2], max_epochs=epochs)
+        table = read_table(tmp_path / folder / "history.tsv")
+        np.testing.assert_array_equal(table["loss_sex"], [np.nan, 21, 31])
+        assert table["loss_seg"].tolist() == [5.5, 10.5, 15.5]
 
 
 def test_history_counts_epochs_of_milliseconds(tmp_path, monkeypatch):

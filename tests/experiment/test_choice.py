@@ -1,14 +1,18 @@
 """Which option of a variant is chosen, from scores that are known; choosing in a whole experiment is tested there."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
+from mtseg.bundle.run import training_config
 from mtseg.data import read_cohort
+from mtseg.errors import InputError
 from mtseg.experiment.choice import _merit, _scores
-from mtseg.experiment.jobs import Job, _table
+from mtseg.experiment.jobs import Job, _table, check_job
 from mtseg.experiment.variants import Choice, Variant
 from mtseg.tasks import Structures
 
@@ -67,3 +71,28 @@ def test_inner_runs_find_folders_of_dicom_files(tmp_path):
     cohort = read_cohort(_table(job), sequences=["t1"]).table
     assert cohort["t1"].tolist() == [str(tmp_path / "study" / "p0")] * 3
     assert cohort["fold"].tolist() == [0, 0, 2]
+
+
+@pytest.mark.parametrize("cell", ["ann.nii", "../scans/ann.nii", "/elsewhere/ann.nii"])
+def test_inner_runs_go_on_when_study_and_results_are_moved_together(cell, tmp_path):
+    """The paths in their own tables lead out of the results, and to another place before and after."""
+
+    def job(root):
+        return Job("tuned", "low", (0, 1), 0, "ixi_t1", root / "study" / "cohort.tsv", (), root / "results" / "job")
+
+    before, after = job(tmp_path / "here"), job(tmp_path / "moved" / "there")
+    before.cohort.parent.mkdir(parents=True)
+    rows = ["participant_id\tt1\tfold\tage", f"ann\t{cell}\t0\t30", "ben\tben.nii\t1\tn/a", "cem\tcem.nii\t2\t50"]
+    before.cohort.write_text("\n".join(rows))
+    table, run = _table(before), before.folder / "run"
+    config = training_config("ixi_t1", cohort=table, out=run, fold=0, seed=0, settings=())
+    (run / "configs").mkdir(parents=True)
+    (run / "configs" / "train.yaml").write_text(yaml.safe_dump(config))
+    (run / "run.json").write_text(json.dumps({"data": read_cohort(table, sequences=["t1"]).fingerprint()}))
+    check_job(before)
+    after.cohort.parents[2].mkdir()
+    before.cohort.parents[1].rename(after.cohort.parents[1])
+    check_job(after)
+    after.cohort.write_text("\n".join([*rows[:2], "ben\tdan.nii\t1\tn/a", rows[3]]))
+    with pytest.raises(InputError, match=r"cohort\.tsv: the table has changed since the training"):
+        check_job(after)

@@ -11,6 +11,7 @@ from monai.data import load_net_with_metadata
 
 from mtseg.bundle import describe, find, names
 from mtseg.bundle.members import prediction_config
+from mtseg.errors import InputError
 from mtseg.export import export
 
 
@@ -92,6 +93,35 @@ def test_other_published_networks(architecture, weights, tmp_path):
     del metadata["intended_use"]  # MONAI does not ask for it
     (folder / "metadata.json").write_text(json.dumps(metadata))
     check(str(folder.parent), "onnx", weights(str(folder.parent)), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("head", "refused"),
+    [
+        ("1", ["onnx"]),
+        ("class", ["torchscript"]),
+        ("größe", ["torchscript"]),
+        ('12"', ["torchscript"]),
+        ("it's a/b-c, 1", []),
+    ],
+)
+def test_a_head_of_any_name_is_exported_or_refused_in_words(head, refused, weights, tmp_path):
+    """The exporter or the reader of the file ended in a traceback."""
+    folder = tmp_path / "bundle" / "configs"
+    folder.mkdir(parents=True)
+    config = prediction_config(find("ixi_t1")) | {"heads": {head: {"classes": ["a", "b"]}}, "structures": {"brain": 1}}
+    network = {"_target_": "mtseg.networks.JointNet", "in_channels": 1, "mask_classes": 2, "channels": [4, 8]}
+    (folder / "inference.yaml").write_text(yaml.safe_dump(config | {"network_def": network | {"heads": {head: 2}}}))
+    (folder / "metadata.json").write_text("{}")
+    made = weights(str(folder.parent))
+    for to, (file, _) in FORMATS.items():
+        if to not in refused:
+            assert head in check(str(folder.parent), to, made, tmp_path / to)["outputs"]
+            continue
+        message = rf"bundle: {file} cannot hold a head called {head}\. Choose another export"
+        with pytest.raises(InputError, match=message):
+            export(str(folder.parent), to=to, out=tmp_path / to, weights=made.file)
+        assert not (tmp_path / to).exists()
 
 
 def test_what_an_onnx_file_says_to_a_stranger(weights, tmp_path):

@@ -50,6 +50,7 @@ def test_subjects_without_mask_or_target_add_nothing():
     target["covid"][1] = float("nan")
     loss = AttentionBranchLoss([COVID])
     loss(pred, target).backward()
+    assert loss.known == {"attention": True, "perception": True, "map": True}
     assert {name: part.item() for name, part in loss.latest.items()} == pytest.approx(
         {"attention": log(4), "perception": log(4 / 3), "map": 0.25}
     )
@@ -60,6 +61,7 @@ def test_subjects_without_mask_or_target_add_nothing():
     nothing = loss(pred, target)
     nothing.backward()
     assert nothing.item() == 0
+    assert loss.known == {"attention": False, "perception": False, "map": False}
     assert not any(answer.grad.any() for answer in pred.values())
 
 

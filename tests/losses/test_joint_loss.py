@@ -104,6 +104,21 @@ def test_a_weight_of_no_task_is_refused():
         JointLoss(HEADS, weights={"sexx": 1.0})
 
 
+def test_the_log_is_told_which_parts_say_something():
+    """0 is the loss of one that has no target, and that of one that is learnt."""
+    _, target = batch(2)
+    target["age"][:], target["sex"][0] = NAN, NAN
+    pred = {"seg": torch.zeros(2, 3, 8, 8, 8), "sex": torch.zeros(2, 3)}
+    pred |= {"signs": torch.zeros(2, 2), "age": torch.zeros(2, 1)}
+    loss = JointLoss(HEADS)
+    loss(pred, target)
+    assert loss.known == {"seg": True, "sex": True, "signs": True, "age": False}
+    assert loss.latest["age"] == 0
+    target["seg"][:] = MISSING
+    loss({**pred, "seg": torch.zeros(2, 3, 8, 8, 8)}, target)
+    assert not loss.known["seg"]
+
+
 def test_a_batch_without_anything_has_zero_gradients():
     net = network()
     image, target = batch()

@@ -23,6 +23,17 @@ def image(*shape: int) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(7))
 
 
+def test_a_bottleneck_voxel_looks_round_the_first_voxel_of_its_block():
+    """As the page on maps says: what it sees lies (8 - 1) / 2 voxels before the middle of where a map draws it."""
+    network, x = net(spatial_dims=2, channels=(8, 8, 8, 8), heads={}).eval(), image(20, 1, 64, 64).requires_grad_()
+    features = network.encoder(x)[-1][:, :, 4, 4]
+    (gradients,) = torch.autograd.grad(features.diagonal().sum() + features[8:].diagonal().sum(), x)
+    weights = gradients.square().sum(dim=(0, 1))
+    for axis in (0, 1):
+        along = weights.sum(dim=axis)
+        assert (along * torch.arange(64)).sum() / along.sum() == pytest.approx(4 * 8, abs=1)
+
+
 @pytest.mark.parametrize(
     ("shape", "options"),
     [
