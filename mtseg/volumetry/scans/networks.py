@@ -1,5 +1,6 @@
 """A bundle's network, ready to answer about arrays."""
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from mtseg.bundle.run import find_weights
 from mtseg.inference import JointInferer, load_weights
 from mtseg.keys import Task
 from mtseg.tasks import Structures
+
+
+_BATCH = 5
+"""Images at once: one after the other takes longer, all together more memory."""
 
 
 class Segmenter:
@@ -36,20 +41,22 @@ class Segmenter:
         network = ConfigParser({"network_def": config["network_def"]}).get_parsed_content("network_def")
         self.weights: Path = find_weights(folder, ())[0]
         self.network: nn.Module = load_weights(network, self.weights).eval()
-        self.mirrored = JointInferer((), mirror=True, swapped=structures.swapped())
-        self.plain = JointInferer(())
+        self.swapped = list(structures.swapped())
+        self.infer = JointInferer(())
 
-    def __call__(self, image: np.ndarray, *, mirror: bool = False) -> np.ndarray:
-        """(X, Y, Z), axes to the right, to the front and up -> (K, X, Y, Z) float32 probabilities.
+    def __call__(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        """(X, Y, Z), axes to the right, to the front and up, n times -> (n, K, X, Y, Z) float32 probabilities.
 
         Args:
-            image: Standardised intensities.
-            mirror: Average with the answer to the mirror image.
+            images: Standardised intensities. Every second one is looked at in the mirror, and its answer mirrored back.
         """
-        batch = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))[None, None]
+        seen = np.array(images, np.float32)
+        seen[1::2] = seen[1::2, ::-1].copy()
         with torch.inference_mode():
-            answers = (self.mirrored if mirror else self.plain)(batch, self.network)
-        return answers[Task.SEG][0].float().numpy()
+            parts = [self.infer(part, self.network)[Task.SEG] for part in torch.from_numpy(seen[:, None]).split(_BATCH)]
+        answers = torch.cat(parts).float().numpy()
+        answers[1::2] = answers[1::2, self.swapped, ::-1]
+        return answers
 
 
 @cache

@@ -6,6 +6,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.affines import apply_affine
 from scipy.spatial.transform import Rotation
+from scipy.stats import qmc
 
 from mtseg.data.crops import Frame
 from mtseg.volumetry.scans.intensities import standardise
@@ -13,8 +14,10 @@ from mtseg.volumetry.scans.locate import Located
 from mtseg.volumetry.scans.networks import segmenter
 from mtseg.volumetry.scans.structures import Structure
 
-LOOKS = (((0.0, 0.0, 0.0), 0.0), ((0.5, -0.5, 0.5), 4.0), ((-0.5, 0.5, 0.0), -4.0), ((0.0, -0.5, -0.5), 8.0))
-"""Shift, voxels, and turn round each axis, degrees, of the crop each time; each is also looked at in the mirror."""
+LOOKS = 2 * qmc.Sobol(6, scramble=False).random_base2(4)[1:].reshape(-1, 2, 3) - 1
+"""Shift along and turn round each axis of the crop each time, -1 to 1: evenly spread, first as it is."""
+SHIFT_VOXELS, TURN_DEGREES = 0.5, 12.0
+"""The largest."""
 NEAR_MM = 2.0
 """A crop whose middle is further from what it shows is cut once more, round it."""
 
@@ -74,22 +77,24 @@ def _look(
     def frame_at(centre: np.ndarray, turn: np.ndarray) -> Frame:
         return Frame.around(centre, turn=turn, voxel_mm=voxel_mm, shape=structure.crop_shape)
 
-    def answers_in(frame: Frame, *, mirror: bool = False) -> np.ndarray:
-        return find(standardise(frame.cut(t1), structure.histogram), mirror=mirror)[1:]
+    def answers_in(*frames: Frame) -> np.ndarray:
+        return find([standardise(frame.cut(t1), structure.histogram) for frame in frames])[:, 1:]
 
     centre, turn = located.place(centre_mm), located.turn
     for _ in range(2):
         frame = frame_at(centre, turn)
-        seen = _middle(answers_in(frame), frame, structure)
+        seen = _middle(answers_in(frame)[0], frame, structure)
         if seen is None or np.linalg.norm(seen - centre) < NEAR_MM:
             break
         centre = seen
     frame = frame_at(centre, turn)
-    looks = []
-    for shift, degrees in LOOKS:
-        own = turn @ Rotation.from_euler("xyz", [degrees] * 3, degrees=True).as_matrix()
-        askew = frame_at(centre + turn @ shift * voxel_mm, own)
-        looks.append([askew.back(part, frame.affine, frame.shape) for part in answers_in(askew, mirror=True)])
+    turns = Rotation.from_euler("xyz", LOOKS[:, 1] * TURN_DEGREES, degrees=True).as_matrix()
+    places = centre + LOOKS[:, 0] * SHIFT_VOXELS * voxel_mm @ turn.T
+    askew = [frame_at(place, turn @ own) for place, own in zip(places, turns, strict=True)]
+    looks = [
+        [own.back(part, frame.affine, frame.shape) for part in parts]
+        for own, parts in zip(askew, answers_in(*askew), strict=True)
+    ]
     return frame, np.array(looks, np.float32)
 
 
