@@ -16,7 +16,6 @@ from mtseg.inference import JointInferer, load_weights
 from mtseg.keys import Task
 from mtseg.tasks import Structures
 
-
 _BATCH = 5
 """Images at once: one after the other takes longer, all together more memory."""
 
