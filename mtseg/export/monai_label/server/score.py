@@ -46,7 +46,7 @@ class Dice(ScoringMethod):
         found: dict[str, Any] = {}
         for image_id, image, label in labeled(datastore):
             info = datastore.get_label_info(image_id, DefaultLabelTag.FINAL)
-            # The score of a mask that is replaced while it is scored is kept beside the new one; it must not count there.
+            # If the mask is replaced meanwhile, its score is kept beside the new one, of which it must not count.
             version = f"{self.model.version}-{label.stat().st_mtime_ns}"
             if info.get(DICE, {}).get(VERSION) == version:
                 found[image_id] = info[DICE]
