@@ -119,8 +119,8 @@ _DIAGNOSES = (
     "those of slices, since slices of a patient are not independent."
 )
 _MATCHED = (
-    "A loss may only move the operating point. Here the switched loss is cut where it has the specificity of the "
-    "baseline at .5: what is left of the difference in sensitivity is a better ranking."
+    "A loss may only move the operating point. Here both are cut where they have the specificity of the baseline at "
+    ".5, as low as that allows: what is left of the difference in sensitivity is a better ranking."
 )
 _COMPARED = "The same patients, paired: McNemar's test of the accuracy, DeLong's of the AUC; Holm over both."
 _MAPS = (

@@ -1,6 +1,7 @@
 """From pictures of slices and a table to a cohort whose rows are slices of patients."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
@@ -22,7 +23,7 @@ from mtseg.study.classes import Classes, two_classes
 from mtseg.study.pictures import save_picture
 
 IMAGE, DIAGNOSIS = "ct", "diagnosis"
-TABLE, FOLDER = "participants.tsv", "pictures"
+TABLE, FOLDER, MASKS = "participants.tsv", "pictures", "masks"
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
 """Of picture files, in this order."""
@@ -95,7 +96,7 @@ def prepare_slices(given: Slices, *, out: str | PathLike, size: int, folds: int)
         {
             Column.SUBJECT.value: names,
             IMAGE: [f"{FOLDER}/{name}.nii.gz" for name in names],
-            Column.MASK.value: [f"{FOLDER}/{name}_mask.nii.gz" for name in names],
+            Column.MASK.value: [f"{MASKS}/{name}.nii.gz" for name in names],
             Column.GROUP.value: rows[given.patient],
             DIAGNOSIS: rows[given.patient].map(classes.labels),
             Column.SLICE_AXIAL.value: 0,
@@ -111,7 +112,7 @@ def prepare_slices(given: Slices, *, out: str | PathLike, size: int, folds: int)
         assert image is not None and mask is not None, "or it would be a problem"
         save_picture(out / FOLDER / f"{name}.nii.gz", resize(_read(image), (size, size), anti_aliasing=True))
         inside = resize(_inside(mask).astype(float), (size, size), anti_aliasing=True) > 0.5
-        save_picture(out / FOLDER / f"{name}_mask.nii.gz", inside)
+        save_picture(out / MASKS / f"{name}.nii.gz", inside)
     write_cohort(table, out / TABLE)
     return Prepared(out / TABLE, classes, left_out)
 
@@ -150,12 +151,12 @@ def _classes(rows: pd.DataFrame, given: Slices, *, folds: int) -> tuple[Classes,
 
 def _ids(names: pd.Series) -> list[str]:
     """Names of slices as ids: a name of digits alone would be read as a number, one with a folder as a path."""
-    return [f"s{name}".replace("/", "_") for name in names]
+    return [re.sub(r"[/\\]", "_", f"s{name}") for name in names]
 
 
 def _problems(rows: pd.DataFrame, given: Slices) -> Iterator[Problem]:
     """What is wrong with the slices' names and pictures."""
-    names, known = rows[given.name], dict[bytes, str]()
+    names, known, marked = rows[given.name], dict[bytes, str](), list[bool]()
     for name in names[pd.Series(_ids(names)).duplicated()].unique():
         yield Problem(str(name), str(given.table), f"stands there twice in {given.name}", "Give each slice its own row")
     for name in names.unique():
@@ -174,7 +175,9 @@ def _problems(rows: pd.DataFrame, given: Slices) -> Iterator[Problem]:
             shapes.append(pixels.shape)
             if not np.isfinite(pixels).all():
                 yield Problem(str(name), str(path), "has pixels that are no number", "Replace these, such as by 0")
-            elif what == "picture":
+            elif what == "mask":
+                marked.append(bool(pixels.max() > 0))
+            else:
                 other = known.setdefault(hashlib.sha256(pixels.tobytes()).digest(), name)
                 if pixels.min() == pixels.max():
                     yield Problem(str(name), str(path), "shows nothing", "Leave this slice out of the table")
@@ -184,11 +187,13 @@ def _problems(rows: pd.DataFrame, given: Slices) -> Iterator[Problem]:
         if len({*shapes}) > 1:
             said = " and ".join(" × ".join(map(str, shape)) for shape in shapes)
             yield Problem(str(name), str(given.masks), f"picture and mask have {said} pixels", "Give its own mask")
+    if marked and not any(marked):
+        yield Problem("", str(given.masks), "no mask marks anything", "Give masks of where to look, not 0 there")
 
 
 def _find(folder: Path, name: str) -> Path | None:
     """The picture of a slice, whose name may end as the file's does."""
-    named = [folder / f"{name}{suffix}" for suffix in ("", *SUFFIXES)]
+    named = [folder / f"{name}{suffix}" for suffix in ("", *SUFFIXES, *map(str.upper, SUFFIXES))]
     return next((path for path in named if path.suffix.lower() in SUFFIXES and path.is_file()), None)
 
 
@@ -197,6 +202,7 @@ def _read(path: Path) -> np.ndarray:
     pixels = np.asarray(imread(path))
     if np.issubdtype(pixels.dtype, np.integer):
         pixels = pixels / np.iinfo(pixels.dtype).max
+    pixels = pixels.astype(float)  # a picture of one bit is bool, which cannot be interpolated
     if pixels.ndim == 2:
         return pixels
     channels = pixels.shape[-1]

@@ -20,6 +20,7 @@ from mtseg.study.runs import (
     shuffle_labels,
     study_folder,
     train_variants,
+    trained_run,
 )
 from mtseg.tasks import Head, Kind
 
@@ -143,12 +144,24 @@ def _findings(experiment: Path, table: Path, head: Head, maps: pd.DataFrame) -> 
 def _maps(folder: Path, experiment: Path, table: Path, variant: str) -> pd.DataFrame:
     """Explain each slice by the network of the first repeat that did not see its patient; where the maps are."""
     cohort, found = read_cohort(table).table, []
-    for fold in sorted(cohort[Column.FOLD].unique()):
-        (run,) = sorted(experiment.glob(f"runs/{variant}*/fold{fold}/seed0/run"))
+    for fold in sorted(map(int, cohort[Column.FOLD].unique())):
+        run = trained_run(experiment, variant=_chosen(experiment, variant, fold), fold=fold, seed=0)
         for method in MAPS:
             out = folder / "maps" / variant / f"fold{fold}" / method
-            map_pictures(run, cohort=table, out=out, fold=int(fold), method=method)
+            map_pictures(run, cohort=table, out=out, fold=fold, method=method)
             rows = read_table(out / File.EXPLANATIONS)
             files = [str(out / f"{name}_cam.nii.gz") for name in rows[Column.SUBJECT]]
             found.append(rows.assign(**{VARIANT: variant, "method": method, "file": files}))
     return pd.concat(found, ignore_index=True)
+
+
+def _chosen(experiment: Path, variant: str, fold: int) -> str:
+    """Name of a variant's trainings of a fold: that of the baseline ends with what was chosen, unless it was fixed.
+
+    Trainings of another option lie beside them where an interrupted study had to choose with an option missing.
+    """
+    choices = experiment / "choices.tsv"
+    if variant != BASELINE or not choices.is_file():
+        return variant
+    table = read_table(choices)
+    return f"{variant}-{table['option'][table['chosen'] & table['fold'].eq(fold)].iloc[0]}"

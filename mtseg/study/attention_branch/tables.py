@@ -70,7 +70,8 @@ def matched_table(
 ) -> pd.DataFrame:
     """Compare two losses at equal specificity: that of the reference at .5.
 
-    A loss that only moves the operating point gains sensitivity and loses specificity; here it gains nothing.
+    Both are cut as low as this specificity allows, and not only the variant, whose cut is free: a loss that only moves
+    the operating point gains nothing here.
 
     Args:
         variant: See `one_row_each`.
@@ -112,10 +113,13 @@ def _of_rows(
 
 
 def _matched(target: np.ndarray, score: np.ndarray, known: np.ndarray) -> tuple[float, float, float]:
-    """Specificity of the reference at .5, sensitivity of the variant at that specificity, and the reference's."""
+    """Specificity of the reference at .5, and at that specificity the sensitivity of the variant and the reference."""
     wrong = int((known[~target] > 0.5).sum())
-    # As many false alarms as the reference has, no more: above the next one's score.
-    negatives = np.sort(score[~target])[::-1]
-    threshold = negatives[wrong] if wrong < len(negatives) else -np.inf
-    sensitivity = float((score[target] > threshold).mean())
-    return 1 - wrong / len(negatives), sensitivity, float((known[target] > 0.5).mean())
+
+    def sensitivity(of: np.ndarray) -> float:
+        # As many false alarms as the reference has at .5, no more: above the next one's score.
+        negatives = np.sort(of[~target])[::-1]
+        threshold = negatives[wrong] if wrong < len(negatives) else -np.inf
+        return float((of[target] > threshold).mean())
+
+    return 1 - wrong / int((~target).sum()), sensitivity(score), sensitivity(known)

@@ -140,7 +140,9 @@ _SIMILARITY = (
 )
 _ALIKE = "The pairs with the highest ZNCC; the whole matrix is in similarity_{}.tsv."
 _CHANGE = (
-    "The same patterns in both conditions. p of the change of the full sum: events exchanged between the conditions."
+    "The same patterns in both conditions. p of the change of the full sum: events exchanged between the conditions. "
+    "Each condition is seen by a network of its own, trained once: p speaks of other events, not of other trainings, "
+    "and two networks may differ where the conditions do not."
 )
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from os import PathLike
 
 import numpy as np
@@ -14,6 +15,9 @@ from mtseg.study.calcium.cells import Cells, read_cells
 from mtseg.study.calcium.events import find_events, read_events
 from mtseg.study.calcium.movie import read_movie
 from mtseg.study.calcium.problems import noting, refusal
+
+OURS = ("data", "change")
+"""What a study has in its folder besides conditions: its frames, and `similarity_change.tsv`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +59,16 @@ def read_recordings(
             read[condition] = read_movie(path)
     shapes = {condition: (movie.shape[1], movie.shape[2]) for condition, movie in read.items()}
     shape = next(iter(shapes.values()), None)
-    for condition, other in shapes.items():
-        if other != shape:
-            what = f"has frames of shape {other}, but the first movie {shape}"
+    for condition, own in shapes.items():
+        if own != shape:
+            what = f"has frames of shape {own}, but the first movie {shape}"
             problems.append(
                 Problem("", str(movies[condition]), what, "Crop them so that the cells have the same pixels")
+            )
+    for (first, movie), (second, other) in combinations(read.items(), 2):
+        if np.array_equal(movie, other):
+            problems.append(
+                Problem("", str(movies[second]), f"is the same movie as that of {first}", "Name the other one's file")
             )
     outlines: Cells = {}
     with noting(problems):
@@ -86,6 +95,8 @@ def _wrong_conditions(
             yield Problem(
                 "", f"condition '{condition}'", "is no part of a file name", "Use letters, digits and hyphens"
             )
+        elif condition.lower() in OURS:
+            yield Problem("", f"condition '{condition}'", "is the name of other files of the study", "Choose another")
     if events and {*events} != {*movies}:
         what = f"there are movies for {', '.join(movies)}, but tables of events for {', '.join(events)}"
         yield Problem("", "events", what, "Give every movie a table, or none of them")

@@ -37,11 +37,12 @@ def accuracy_table(experiment: Path, table: Path, head: Head) -> pd.DataFrame:
     """
     slices = read_cohort(table).table
     whose = dict(zip(slices[Column.SUBJECT], slices[Column.GROUP], strict=True))
+    of_level = {SLICES: whose, PERSONS: {name: name for name in whose.values()}}
     text = [f"{CLASS}_target", f"{CLASS}_predicted"]
     rows = []
     for level, file in ((SLICES, "images.tsv"), (PERSONS, File.CASES)):
         cases = read_table(experiment / file, text=text)
-        persons = cases[Column.SUBJECT].map(lambda one: whose.get(one, one))
+        persons = cases[Column.SUBJECT].map(of_level[level])
         rows.append({LEVEL: level, **_score(cases.assign(**{Column.GROUP: persons}), head)})
     return pd.DataFrame(rows)
 

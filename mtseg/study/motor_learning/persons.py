@@ -89,7 +89,16 @@ def read_persons(given: Given, *, folds: int) -> tuple[Persons, list[Problem]]:
     if not problems:
         alike = Cohort(persons, cohort.path, sequences=tuple(there), targets=(CLASS,))
         persons = split_cohort(alike, folds=folds, stratify=(CLASS,)).table
+        problems += _one_sided(persons, folds=folds)
     return Persons(persons.drop(columns=Column.GROUP, errors="ignore"), classes, median, left_out), problems
+
+
+def _one_sided(persons: pd.DataFrame, *, folds: int) -> Iterator[Problem]:
+    """Classes that are not in all folds: where a few families hold a class, networks would learn the other one only."""
+    for name, of in persons.groupby(CLASS)[Column.FOLD].nunique().items():
+        if of < folds:
+            what = f"class '{name}' is in {of} of {folds} folds, since persons of a group stay together"
+            yield Problem("", str(Column.GROUP), what, "Add persons of other groups, or divide into fewer folds")
 
 
 def _wrong_names(given: Given, table: pd.DataFrame) -> Iterator[Problem]:
@@ -106,7 +115,7 @@ def _wrong_names(given: Given, table: pd.DataFrame) -> Iterator[Problem]:
 
 def _wrong_name(modality: str, table: pd.DataFrame) -> Iterator[tuple[str, str]]:
     """What is wrong with a modality, and the remedy; "" if it is another column."""
-    ours = {*map(str, Column), SLICE, CLASS}
+    ours = {*map(str, Column), SLICE, CLASS, "data"}  # the last is a folder of the study
     if modality in ours or not can_be_named(modality):
         remedy = f"Rename the column: letters, digits and . _ + -, and none of {', '.join(sorted(ours))}"
         yield "cannot be used as a name", remedy

@@ -83,9 +83,10 @@ def count_pictures(tables: Mapping[str, Path]) -> pd.DataFrame:
         A row per split and part: split, part, pictures of each class, people, and how many of these have other pictures
         that are trained on.
     """
-    rows, test = [], read_table(tables[Part.TEST])
+    names = [BASE_SUBJECT, Column.GROUP.value]  # 01 and 1 are two people
+    rows, test = [], read_table(tables[Part.TEST], text=names)
     for split in Split:
-        table = read_table(tables[split]).rename(columns={BASE_SUBJECT: Column.GROUP.value})
+        table = read_table(tables[split], text=names).rename(columns={BASE_SUBJECT: Column.GROUP.value})
         fold = table[Column.FOLD]
         parts = {Part.TRAINING: table[fold == TRAINING], Part.VALIDATION: table[fold == VALIDATION], Part.TEST: test}
         trained = {*parts[Part.TRAINING][Column.GROUP]}

@@ -168,11 +168,42 @@ def test_what_is_transparent_is_outside(given, tmp_path):
     (given.masks / "0005.png").unlink()
     imsave(given.masks / "0005.jpg", mask, check_contrast=False, quality=60)
     prepare_slices(given, out=tmp_path / "out", size=40, folds=2)
-    names = ("0003_mask", "0004", "0005_mask")
-    red, grey, lossy = (read_picture(tmp_path / "out" / "pictures" / f"s{name}.nii.gz") for name in names)
+    names = ("masks/s0003", "pictures/s0004", "masks/s0005")
+    red, grey, lossy = (read_picture(tmp_path / "out" / f"{name}.nii.gz") for name in names)
     assert np.array_equal(red > 0, mask > 0)
     assert not grey[:5].any() and grey[5:].any()
     assert np.mean((lossy > 0) != (mask > 0)) < 0.01
+
+
+def test_a_slice_called_like_the_mask_of_another(given, tmp_path):
+    """It was written over that mask, and attention taught by the picture."""
+    for folder in (given.images, given.masks):
+        (folder / "0001.png").rename(folder / "0000_mask.png")
+    edit(given, slice=["0000", "0000_mask", *(f"{k:04d}" for k in range(2, 24))])
+    table = read_cohort(prepare_slices(given, out=tmp_path / "out", size=40, folds=2).table).table
+    masks = np.stack([read_picture(path) for path in table["mask"]])
+    assert {*np.unique(masks)} == {0, 1} and (masks == masks[0]).all()
+
+
+def test_one_bit_other_suffixes_and_backslashes(given, tmp_path):
+    """One bit ended in a traceback, capital suffixes were not found, and a backslash was refused by the training."""
+    inside = imread(given.masks / "0000.png") > 0
+    for folder in (given.images, given.masks):
+        Image.fromarray(inside).save(folder / "0000.png")
+        (folder / "0001.png").rename(folder / "0001.PNG")
+        (folder / "0002.png").rename(folder / "a\\b.png")
+    edit(given, slice=["0000", "0001", "a\\b", *(f"{k:04d}" for k in range(3, 24))])
+    table = read_cohort(prepare_slices(given, out=tmp_path / "out", size=40, folds=2).table, plane="axial").table
+    assert table["participant_id"][:3].tolist() == ["s0000", "s0001", "sa_b"]
+    assert np.array_equal(read_picture(table["ct"][0]) > 0.5, inside)
+    assert np.array_equal(read_picture(table["mask"][0]) > 0.5, inside)
+
+
+def test_masks_that_mark_nothing_at_all(given, tmp_path):
+    for k in range(24):
+        imsave(given.masks / f"{k:04d}.png", np.zeros((40, 40), np.uint8), check_contrast=False)
+    with pytest.raises(InputError, match=r"lungs: no mask marks anything\. Give masks of where to look"):
+        prepare_slices(given, out=tmp_path / "out", size=40, folds=2)
 
 
 def test_a_stack_is_no_slice(given, tmp_path):

@@ -149,6 +149,23 @@ def test_what_is_wrong_with_movies_cells_and_events_is_one_list(phantom, tmp_pat
     ] * 4
 
 
+def test_movies_that_cannot_be_two_conditions(phantom, tmp_path, problems_of):
+    """A movie was compared with itself; data and change wrote over the study's own files of these names."""
+    movies = {"data": phantom.movie, "change": tmp_path / "copy.tif"}
+    tifffile.imwrite(movies["change"], phantom.frames)
+    found = problems_of(read_recordings, movies, phantom.cells, events=None, threshold_sd=3)
+    for said, message in zip(
+        found,
+        (
+            "condition 'data': is the name of other files of the study. Choose another",
+            "condition 'change': is the name of other files",
+            "copy.tif: is the same movie as that of data",
+        ),
+        strict=True,
+    ):
+        assert message in said
+
+
 def test_cells_without_surroundings_or_light(phantom, tmp_path, problems_of):
     labels = np.ones(SHAPE, int)
     labels[20:] = 2
@@ -160,7 +177,7 @@ def test_cells_without_surroundings_or_light(phantom, tmp_path, problems_of):
     dark = phantom.frames.copy()
     dark[:, 5:10, 5:10] = 0
     movies = {day: tmp_path / f"{day}.tif" for day in ("one", "two")}
-    for path in movies.values():
-        tifffile.imwrite(path, dark)
+    for brighter, path in enumerate(movies.values()):
+        tifffile.imwrite(path, dark + brighter * (dark > 0))
     found = problems_of(read_recordings, movies, phantom.cells, events=None, threshold_sd=3)
     assert ["one.tif: c01: no brightness" in found[0], "two.tif: c01: no brightness" in found[1]] == [True] * 2

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from mtseg.data import write_cohort
+from mtseg.statistics import Estimate
 from mtseg.study.motor_learning.accuracy import accuracy_table
 from mtseg.tasks import Head, Kind
 
@@ -55,3 +56,18 @@ def test_accuracy_by_hand(experiment, monkeypatch):
     monkeypatch.setattr("mtseg.statistics.bootstrap.FEWEST", 4)
     again = accuracy_table(experiment, experiment / "slices.tsv", HEAD).iloc[0]
     assert again["auc_low"] < again["auc"] == slices["auc"]
+
+
+def test_a_person_called_like_the_slice_of_another(experiment, monkeypatch):
+    """The two persons were drawn together, and the intervals were those of one person less."""
+    for path in experiment.glob("*.tsv"):
+        path.write_text(path.read_text().replace("p3", "p2_z001"))
+    drawn = []
+
+    def estimate(statistic, clusters, **_):
+        drawn.append({*clusters})
+        return Estimate(statistic(range(len(clusters))))
+
+    monkeypatch.setattr("mtseg.study.motor_learning.accuracy.estimate_clustered", estimate)
+    accuracy_table(experiment, experiment / "slices.tsv", HEAD)
+    assert drawn == [{"p0", "p1", "p2", "p2_z001"}] * 4

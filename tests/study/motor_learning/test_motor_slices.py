@@ -166,6 +166,20 @@ def test_all_that_is_wrong_is_said_at_once(study, problems_of):
     assert not (study.folder / "data").exists()
 
 
+def test_a_class_of_one_family(study, problems_of):
+    """All of it was in one fold, whose network had learnt the other class only."""
+    columns = {"skill": ["good"] * 4 + ["bad"] * 4, "group": [*"aaaabcde"]}
+    (said,) = problems_of(prepare_slices, study.given(8, columns=columns), out=study.folder / "data", folds=2)
+    assert "group: class 'good' is in 1 of 2 folds, since persons of a group stay together" in said
+
+
+def test_a_modality_called_like_the_folder_of_slices(study, problems_of):
+    """Its maps lay among the slices, and a second call refused them as other images."""
+    given = study.given(4, modalities=("data",))
+    said = problems_of(prepare_slices, given, out=study.folder / "out", folds=2)
+    assert "--modality data: cannot be used as a name" in said[0]
+
+
 def test_a_table_without_the_label(study, problems_of):
     (line,) = problems_of(prepare_slices, study.given(4, label="talent"), out=study.folder / "data", folds=2)
     assert "--label talent: nobody has one" in line

@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter
 
 from mtseg.cam import read_atlas
 from mtseg.cam.atlas import Atlas
+from mtseg.study.perfusion import pictures as module
 from mtseg.study.perfusion.pictures import Pictures, make_pictures
 
 LEFT = {
@@ -83,6 +84,21 @@ def phantom(tmp_path_factory: pytest.TempPathFactory, mask) -> Phantom:
 @pytest.fixture
 def without_precuneus(tmp_path: Path, mask) -> Path:
     return write_atlas(tmp_path / "other.nii.gz", mask, without="Precuneus")
+
+
+@pytest.fixture
+def projected_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same people are projected once, not at every call: for tests of what is made of them."""
+    known = {}
+    for name in ("project_normals", "project_unseen"):
+        project = getattr(module, name)
+
+        def once(people, *, seed, name=name, project=project, **given):
+            if (name, people, seed) not in known:
+                known[name, people, seed] = project(people, seed=seed, **given)
+            return known[name, people, seed]
+
+        monkeypatch.setattr(module, name, once)
 
 
 @pytest.fixture(scope="session")

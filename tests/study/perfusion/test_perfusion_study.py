@@ -38,14 +38,14 @@ def run(phantom, out, *more):
 
 
 def test_from_a_template_to_the_page(phantom, pictures, tmp_path, monkeypatch):
-    """Really trained, but GoogLeNet twice: AlexNet takes a minute for its weights alone."""
+    """Really trained, but a small network for AlexNet, which takes a minute for its weights alone."""
     variants = study._variants
-    monkeypatch.setattr(study, "_variants", lambda w: variants(w) | {"alexnet": {"architecture": "googlenet"}})
+    monkeypatch.setattr(study, "_variants", lambda w: variants(w) | {"alexnet": {"architecture": "plain"}})
     weights, out = tmp_path / "googlenet.pt", tmp_path / "out"
     torch.save(get_model("googlenet", init_weights=False).state_dict(), weights)
     shutil.copytree(pictures.test.parent, out / "data")
     template = ("--template", str(phantom.template))
-    options = (*template, "--weights", f"googlenet={weights}", "--repeats", "2")
+    options = (*template, "--weights", f"googlenet={weights}")
     result = run(phantom, out, *options)
     assert result.exit_code == 0, result.output
     page = (out / "report.html").read_text()
@@ -82,7 +82,7 @@ def test_from_a_template_to_the_page(phantom, pictures, tmp_path, monkeypatch):
     for name in ("mtseg.experiment.jobs.finish_training", "mtseg.study.runs.explain", f"{study.__name__}.evaluate"):
         monkeypatch.setattr(name, None)
     assert run(phantom, out, *options).exit_code == 0
-    changed = run(phantom, out, *template, "--repeats", "2")
+    changed = run(phantom, out, *template)
     assert isinstance(changed.exception, InputError)
     assert "was begun with another weights" in str(changed.exception)
 
@@ -131,11 +131,12 @@ def test_shuffled_labels_mean_nothing(phantom, pictures, tmp_path, knowing):
     for name, more in {"true": (), "shuffled": ("--shuffle-labels",)}.items():
         out = tmp_path / name
         shutil.copytree(pictures.test.parent, out / "data")
-        result = run(phantom, out, "--template", str(phantom.template), *more)
+        result = run(phantom, out, "--template", str(phantom.template), "--repeats", "2", *more)
         assert result.exit_code == 0, result.output
         assert ("The labels were shuffled" in (out / "report.html").read_text()) == (name == "shuffled")
         table = read_table(out / "table.tsv")
         accuracy[name] = table[table["measure"] == "accuracy"]["mean"]
+        assert table["repeats"].eq(2).all() and table["sd"].eq(0).all()
         maps = read_table(out / "maps.tsv")
         assert maps["inside"].fillna(0).tolist() == pytest.approx(maps["expected"].fillna(0).tolist(), abs=1e-6)
         truth = read_table(out / "data" / "test.tsv")["diagnosis"].tolist()

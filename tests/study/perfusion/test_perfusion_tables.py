@@ -224,3 +224,18 @@ def test_pictures_are_counted(pictures):
     assert trained["people"] == trained["people also trained on"]
     test = found.loc[("published", "test")]
     assert test[["AD", "people", "people also trained on"]].tolist() == [4, 6, 0]
+
+
+def test_people_whose_names_are_the_same_number(pictures, tmp_path):
+    """01, who is trained on, was taken for 1, who is tested."""
+    tables = {str(split): path for split, path in pictures.tables.items()} | {"test": pictures.test}
+    for name, path in tables.items():
+        table = pd.read_csv(path, sep="\t", dtype=str)
+        column = "group" if "group" in table else "base_subject"
+        numbers = 1 + pd.Series(pd.factorize(table[column])[0])
+        table[column] = numbers.map("{:d}".format if name == "test" else "{:02d}".format)
+        tables[name] = tmp_path / path.name
+        table.to_csv(tables[name], sep="\t", index=False)
+    found = count_pictures(tables).set_index(["split", "part"])
+    assert found.loc[("published", "test"), "people also trained on"] == 0
+    assert found.loc[("published", "validation"), "people also trained on"] > 0
