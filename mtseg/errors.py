@@ -8,6 +8,10 @@ class InputError(ValueError):
     """The input cannot be used; the command line prints the message and exits with 2."""
 
 
+class PassedOverError(InputError):
+    """Some subjects could not be used; all that can be made without them is written."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong with one input.

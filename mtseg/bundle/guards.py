@@ -109,12 +109,11 @@ def check_output(out: Path, folder: Path, *, also: Sequence[str] = ()) -> None:
     """
     if out == folder or (out / "configs" / "train.yaml").is_file() or (out.exists() and not out.is_dir()):
         raise InputError(f"{out}: is no folder for predictions. Choose another for --out")
-    ours = command_in(out) in ("predict", "evaluate", "explain")
     written = ("*_mask.nii.gz", "*_prob.nii.gz", "*_entropy.nii.gz", "*_disagreement.nii.gz", "*_cam*", *also)
-    others = [file for pattern in written for file in out.glob(str(pattern))]
-    if others and not ours:
+    other = next((file.name for pattern in written for file in out.glob(str(pattern))), None)
+    if other and command_in(out) not in ("predict", "evaluate", "explain"):
         raise InputError(
-            f"{out}: holds masks or maps that could be overwritten ({others[0].name}). Choose another folder for --out"
+            f"{out}: holds masks or maps that could be overwritten ({other}). Choose another folder for --out"
         )
 
 

@@ -43,7 +43,7 @@ CLEAR = {"_target_": "mtseg.evaluation.remove_scores", "folder": "@output"}
 """First step of a prediction; here and not in the recipe, of which a training's own folder may hold an older copy."""
 
 REQUIRE_ALL = "$@dataset.require_all()"
-"""Names those who were passed over. It follows the last step, by which all is written; an older copy lacks it."""
+"""Last step of every prediction, which an older copy lacks; there the stream itself told of those it passed over."""
 
 MODEL = (
     "sequences",
@@ -62,10 +62,6 @@ MODEL = (
     "plane",
 )
 """Settings that prediction must share with the training, where it has them."""
-
-
-class PassedOverError(InputError):
-    """Some subjects could not be used; all that can be made without them is written."""
 
 
 def train(
@@ -261,8 +257,7 @@ def infer(folder: Path, file: str, config: Mapping[str, Any], *, out: Path, weig
         "output": str(out),
         "weights": [str(path) for path in weights] if len(weights) > 1 else str(weights[0]),
         "bundle_root": str(folder),
-        "run": [CLEAR] * scored + [step for step in config["run"] if step != REQUIRE_ALL],
-        "finalize": [REQUIRE_ALL],
+        "run": [CLEAR] * scored + [step for step in config["run"] if step != REQUIRE_ALL] + [REQUIRE_ALL],
     }
     path = out / "configs" / file
     _write_yaml(config, path)
@@ -317,14 +312,12 @@ def _run(file: Path, *, kind: str) -> None:
     workflow = ConfigWorkflow(
         config_file=str(file), meta_file=str(file.parent / "metadata.json"), logging_file=False, workflow_type=kind
     )
-    finished = False
     try:
         workflow.initialize()
         workflow.run()
-        finished = True
         workflow.finalize()
     except Exception as error:
         wrong_input = input_error_in(error)
         if wrong_input is None:
             raise
-        raise (PassedOverError(str(wrong_input)) if finished else wrong_input) from None
+        raise wrong_input from None

@@ -12,13 +12,12 @@ import pandas as pd
 
 from mtseg.bundle.config import load_config
 from mtseg.bundle.locate import find, root
-from mtseg.bundle.run import PassedOverError, Path_, evaluate
+from mtseg.bundle.run import Path_, evaluate
 from mtseg.data import Cohort, check_cohort, read_cohort, write_cohort
-from mtseg.errors import InputError, ProblemsError
+from mtseg.data.checks import NOTES
+from mtseg.errors import InputError, PassedOverError, ProblemsError
 from mtseg.files import alone_in, read_table, write_table
 from mtseg.keys import Column, File
-
-logger = logging.getLogger("mtseg")
 
 
 def evaluate_all(name: str, *, cohort: Path_, out: Path_, **options: Any) -> Iterator[Path]:
@@ -87,15 +86,12 @@ def evaluate_subsets(name: str, *, cohort: Path_, out: Path_, fold: int | None =
 @contextmanager
 def _without_notes() -> Iterator[None]:
     """Say nothing about tables that are made here, such as that a sequence is missing in all subjects."""
-
-    def tells(record: logging.LogRecord) -> bool:
-        return not str(record.msg).startswith("note: ")
-
-    logger.addFilter(tells)
+    before = NOTES.level
+    NOTES.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logger.removeFilter(tells)
+        NOTES.setLevel(before)
 
 
 def read_subsets(name: str, *, cohort: Path_, fold: int | None) -> tuple[Sequence[str], Sequence[str], Cohort]:

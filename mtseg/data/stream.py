@@ -6,7 +6,7 @@ from typing import Any
 
 from torch.utils.data import IterableDataset
 
-from mtseg.errors import InputError, input_error_in
+from mtseg.errors import InputError, PassedOverError, input_error_in
 
 logger = logging.getLogger("mtseg")
 
@@ -44,15 +44,17 @@ class SubjectStream(IterableDataset):
                 self.wrong.append(str(unusable))
                 continue
             yield sample
-        if len(self.wrong) == len(self.data):
-            self.require_all()
+        if self.wrong and len(self.wrong) == len(self.data):
+            raise InputError(self._told())
 
     def require_all(self) -> None:
         """Name those who were passed over, when all that can be made without them is made.
 
         Raises:
-            InputError: All that was wrong.
+            PassedOverError: All that was wrong.
         """
         if self.wrong:
-            told = f"{len(self.wrong)} of {len(self.data)} subjects could not be used:"
-            raise InputError("\n".join([told, *self.wrong]))
+            raise PassedOverError(self._told())
+
+    def _told(self) -> str:
+        return "\n".join([f"{len(self.wrong)} of {len(self.data)} subjects could not be used:", *self.wrong])

@@ -6,7 +6,7 @@ import pytest
 from torch.utils.data import DataLoader
 
 from mtseg.data import SubjectStream
-from mtseg.errors import InputError
+from mtseg.errors import InputError, PassedOverError
 
 
 def prepare(record):
@@ -42,7 +42,7 @@ def test_the_unusable_are_passed_over_and_told_when_asked(caplog):
         with caplog.at_level(logging.WARNING, logger="mtseg"):
             assert [one["subject"] for one in stream] == ["p1", "p3"]
         assert caplog.messages == ["passed over: p0: is damaged", "passed over: p2: is damaged inside"]
-        with pytest.raises(InputError) as error:
+        with pytest.raises(PassedOverError) as error:
             stream.require_all()
         assert str(error.value).splitlines() == [
             "2 of 4 subjects could not be used:", "p0: is damaged", "p2: is damaged inside",
@@ -51,8 +51,9 @@ def test_the_unusable_are_passed_over_and_told_when_asked(caplog):
 
 
 def test_nobody_left_is_told_too():
-    with pytest.raises(InputError, match="1 of 1 subjects could not be used"):
+    with pytest.raises(InputError, match="1 of 1 subjects could not be used") as error:
         next(iter(SubjectStream(records("bad"), prepare)))
+    assert not isinstance(error.value, PassedOverError), "nothing can be made without them"
     assert [*SubjectStream([], prepare)] == []
 
 

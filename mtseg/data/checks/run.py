@@ -25,7 +25,8 @@ from mtseg.keys import Column
 from mtseg.planes import SLICES
 from mtseg.tasks import Head, Structures
 
-logger = logging.getLogger("mtseg")
+NOTES = logging.getLogger("mtseg.notes")
+"""Tells what can be handled; whoever makes tables that nobody knows can silence it."""
 
 MOST_WORKERS = 8
 """A 4D image may take a gigabyte of memory, so not every core of a big machine reads one."""
@@ -105,7 +106,7 @@ def require_usable(problems: Sequence[Problem]) -> None:
     if fatal:
         raise ProblemsError(fatal)
     for note in problems:
-        logger.warning("note: %s", note)
+        NOTES.warning("note: %s", note)
 
 
 def _shown(results: Iterable[Findings], *, total: int) -> Iterable[Findings]:
