@@ -28,7 +28,7 @@ from mtseg.volumetry.scans.locate import locate
 from mtseg.volumetry.scans.measure import native_masks, total_at_thresholds, volumes
 from mtseg.volumetry.scans.networks import segmenter
 from mtseg.volumetry.scans.picture import draw
-from mtseg.volumetry.scans.segment import LOOKS, segment
+from mtseg.volumetry.scans.segment import segment
 from mtseg.volumetry.scans.structures import RESEARCH, SIDES, Structure
 
 TOTAL_AT_THRESHOLDS = "total_mm3_at_thresholds"
@@ -123,7 +123,7 @@ def measure_structure(
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is no folder. Choose another one (--out)")
     weights = hashlib.sha256(segmenter(structure.bundle).weights.read_bytes()).hexdigest()[:12]
-    made_with = f"mtseg {version('mtseg')}, {weights}, {len(LOOKS)} looks, threshold {threshold:g}"
+    made_with = f"mtseg {version('mtseg')}, {weights}, {structure.looks} looks, threshold {threshold:g}"
     tasks = [Task(structure, source, out, threshold, made_with) for source in sources]
     command = f"volumes {structure.name}"
     with alone_in(out):

@@ -15,7 +15,7 @@ from mtseg.volumetry.scans.networks import segmenter
 from mtseg.volumetry.scans.structures import Structure
 
 LOOKS = 2 * qmc.Sobol(6, scramble=False).random_base2(4)[1:].reshape(-1, 2, 3) - 1
-"""Shift along and turn round each axis of the crop each time, -1 to 1: evenly spread, first as it is."""
+"""Shift along and turn round each axis of the crop each time, -1 to 1: first none, and none on average of 7 or 15."""
 SHIFT_VOXELS, TURN_DEGREES = 0.5, 12.0
 """The largest."""
 NEAR_MM = 2.0
@@ -29,7 +29,7 @@ class Found:
     Attributes:
         frame: The crop's grid in the head.
         image: (X, Y, Z) intensities of the crop.
-        looks: (n, K, X, Y, Z) float32 probabilities of its K parts on the frame's grid, once for each of `LOOKS`; a
+        looks: (n, K, X, Y, Z) float32 probabilities of its K parts on the frame's grid, once for each look; a
             side of which no parts are told apart has one.
     """
 
@@ -88,8 +88,9 @@ def _look(
             break
         centre = seen
     frame = frame_at(centre, turn)
-    turns = Rotation.from_euler("xyz", LOOKS[:, 1] * TURN_DEGREES, degrees=True).as_matrix()
-    places = centre + LOOKS[:, 0] * SHIFT_VOXELS * voxel_mm @ turn.T
+    shifts, turned = LOOKS[: structure.looks].swapaxes(0, 1)
+    turns = Rotation.from_euler("xyz", turned * TURN_DEGREES, degrees=True).as_matrix()
+    places = centre + shifts * SHIFT_VOXELS * voxel_mm @ turn.T
     askew = [frame_at(place, turn @ own) for place, own in zip(places, turns, strict=True)]
     looks = [
         [own.back(part, frame.affine, frame.shape) for part in parts]

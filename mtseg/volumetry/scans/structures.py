@@ -22,6 +22,7 @@ class Structure:
         centres_mm: Middle of the left and of the right one in MNI space.
         one_crop: Whether the network sees both sides in one crop and tells them apart, or each in its own.
         crop_shape: Voxels of the network's crop.
+        looks: How often a crop is looked at.
         histogram: Of the crops that the network was trained on, if they were scanned alike; None: they were not.
         threshold: Probability from which a place belongs to it, where no profile says otherwise.
         found_mm3: A side with less, in probabilities, is not there.
@@ -38,6 +39,7 @@ class Structure:
     centres_mm: tuple[tuple[float, float, float], tuple[float, float, float]]
     one_crop: bool
     crop_shape: tuple[int, int, int]
+    looks: int
     histogram: Histogram | None
     threshold: float
     found_mm3: float
@@ -70,6 +72,7 @@ HABENULA = Structure(
     centres_mm=((-3.0, -23.7, 2.7), (3.0, -23.7, 2.7)),
     one_crop=True,
     crop_shape=CROP_SHAPE,
+    looks=15,
     histogram=None,
     threshold=0.45,  # masks of training people in the anatomy of a training head overlap best there
     found_mm3=2.0,  # the smallest of 1,001 young adults has 4.6 mm³
@@ -93,6 +96,7 @@ HIPPOCAMPUS = Structure(
     centres_mm=((-25.3, -22.0, -11.4), (28.9, -21.0, -11.6)),  # of AAL's regions
     one_crop=False,
     crop_shape=(40, 56, 48),  # as large as the largest crops of its training, most have 35 x 50 x 36
+    looks=7,  # it is larger, and its network slower
     histogram=Histogram(values=_DECATHLON, shape=(35, 50, 36)),
     threshold=0.5,
     found_mm3=500.0,
