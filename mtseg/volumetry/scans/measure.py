@@ -76,8 +76,10 @@ def volumes(
     within = _with_total(_within(parts[side].sum(axis=0), found[side], threshold) for side in SIDES)
     summed = _with_total(parts[side].sum() * found[side].voxel_mm3 for side in SIDES)
     hard = _with_total(np.count_nonzero(np.isin(mask, values[side])) * native_mm3 for side in SIDES)
-    looks = [
-        _with_total(_within(_largest_piece(found[side].looks[n].sum(axis=0)), found[side], threshold) for side in SIDES)
+    looks = [  # linear: a little small, but only their spread counts, and cubic splines take six times as long
+        _with_total(
+            _within(_largest_piece(found[side].looks[n].sum(axis=0)), found[side], threshold, order=1) for side in SIDES
+        )
         for n in range(len(found[SIDES[0]].looks))
     ]
     reach = (stats.t.ppf((1 + SURE) / 2, len(looks) - 1) * np.std(looks, axis=0, ddof=1)).tolist()
@@ -113,17 +115,19 @@ def _with_total(sides: Iterable[float]) -> list[float]:
     return [left, right, left + right]
 
 
-def _within(probabilities: np.ndarray, found: Found, threshold: float) -> float:
-    """Volume within the surface, mm³."""
+def _within(probabilities: np.ndarray, found: Found, threshold: float, *, order: int = 3) -> float:
+    """Volume within the surface, mm³, by splines."""
     if not (probabilities >= threshold).any():
         return 0.0
-    return float(np.count_nonzero(_fine(probabilities, threshold) >= threshold)) * found.voxel_mm3 / FINE**3
+    return (
+        float(np.count_nonzero(_fine(probabilities, threshold, order=order) >= threshold)) * found.voxel_mm3 / FINE**3
+    )
 
 
-def _fine(probabilities: np.ndarray, threshold: float) -> np.ndarray:
+def _fine(probabilities: np.ndarray, threshold: float, *, order: int = 3) -> np.ndarray:
     """What surrounds the surface of a threshold, `FINE` times as fine."""
     box = tuple(slice(max(0, axis.min() - 2), axis.max() + 3) for axis in np.nonzero(probabilities >= threshold / 2))
-    return zoom(probabilities[box], FINE, order=3, grid_mode=True, mode="nearest")
+    return zoom(probabilities[box], FINE, order=order, grid_mode=True, mode="nearest")
 
 
 def _largest_piece(probabilities: np.ndarray) -> np.ndarray:
