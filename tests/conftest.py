@@ -1,7 +1,11 @@
 """Phantom cohorts for any bundle, and one tiny training that many tests look at."""
 
+import multiprocessing
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
+from multiprocessing import forkserver
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pydicom
 import pytest
+from matplotlib.figure import Figure
 from nibabel.affines import apply_affine
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 from scipy.stats import binomtest
@@ -148,6 +153,15 @@ def save_series():
     return save
 
 
+@pytest.fixture(scope="session")
+def processes() -> BaseContext:
+    """Starts processes of their own in no time: they come with all that takes long to import, and nothing else."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["mtseg.experiment"])
+    forkserver.ensure_running()  # before Dask, which has its own idea of what to import
+    return context
+
+
 @pytest.fixture
 def remembered():
     """The network that remembers most: how often an image gets the label of the most similar one that trains,
@@ -171,8 +185,34 @@ def remembered():
     return call
 
 
+@pytest.fixture(scope="session")
+def hide_figures():
+    """Figures of reports are made but not rendered, which takes most of the time of tiny trainings."""
+    render = Figure.savefig
+
+    def render_files(figure, target, **options):
+        if not isinstance(target, BytesIO):
+            render(figure, target, **options)
+
+    return lambda patch: patch.setattr(Figure, "savefig", render_files)
+
+
 @pytest.fixture
-def plain_reports(monkeypatch):
-    """Reports of evaluations without figures, which take most of the time of tiny trainings."""
-    monkeypatch.setattr("mtseg.report.write.head_pictures", lambda *_, **__: ())
-    monkeypatch.setattr("mtseg.report.write.learning_curves", lambda _: None)
+def hidden_figures(hide_figures, monkeypatch):
+    hide_figures(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def omit_figures():
+    """Reports of evaluations are without figures, which take most of the time of tiny trainings."""
+
+    def omit(patch):
+        patch.setattr("mtseg.report.write.head_pictures", lambda *_, **__: ())
+        patch.setattr("mtseg.report.write.learning_curves", lambda _: None)
+
+    return omit
+
+
+@pytest.fixture
+def plain_reports(omit_figures, monkeypatch):
+    omit_figures(monkeypatch)

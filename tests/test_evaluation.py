@@ -13,6 +13,8 @@ from mtseg.evaluation import check_simple_scores, write_evaluation
 from mtseg.files import read_table, write_table
 from mtseg.tasks import Structures, heads_from
 
+pytestmark = pytest.mark.usefixtures("hidden_figures")
+
 HEADS = heads_from({"outcome": {"classes": ["poor", "good"]}})
 STRUCTURES = Structures({"lesion": 1})
 

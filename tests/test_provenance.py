@@ -38,7 +38,7 @@ def test_files_of_this_name_that_others_wrote_are_no_results(tmp_path, text):
     provenance.check_command(tmp_path, "predict")
     check_output(tmp_path, tmp_path / "bundle")
     (tmp_path / "a_mask.nii.gz").touch()
-    with pytest.raises(InputError, match="holds masks or maps that could be overwritten"):
+    with pytest.raises(InputError, match=r"a_mask\.nii\.gz: could be overwritten"):
         check_output(tmp_path, tmp_path / "bundle")
 
 

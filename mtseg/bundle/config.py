@@ -39,13 +39,12 @@ def load_config(*files: str | PathLike, root: Path) -> dict[str, Any]:
     """Merge configuration files and replace what they include by its content.
 
     MONAI looks for included files below the working directory, and reads one anew for everything that is included from
-    it; here they are found from anywhere, and read once.
+    it; here they are found from anywhere, and read once, until they change.
 
     Args:
         files: YAML files; a later one replaces an earlier one's top-level keys.
         root: The folder that holds `bundles`.
     """
-    read = cache(ConfigParser.load_config_file)
 
     def included(config: Any) -> Any:
         if isinstance(config, dict):
@@ -54,12 +53,18 @@ def load_config(*files: str | PathLike, root: Path) -> dict[str, Any]:
             return [included(value) for value in config]
         if isinstance(config, str) and config.startswith(_INCLUDE):
             file, *keys = config.removeprefix("%").split("::")
-            return included(reduce(_item, keys, read(root / file)))
+            return included(reduce(_item, keys, _read(root / file, (root / file).stat().st_mtime_ns)))
         return config
 
     parser = ConfigParser(config=included(ConfigParser.load_config_files(files)))
     parser.resolve_macro_and_relative_ids()
     return {key: value for key, value in parser.get().items() if key != ConfigParser.meta_key}
+
+
+@cache
+def _read(file: Path, changed_ns: int) -> dict[str, Any]:
+    """What is included takes longest to read, and is the same for one command after the other."""
+    return ConfigParser.load_config_file(file)
 
 
 def parse_settings(settings: Sequence[str], config: dict[str, Any]) -> dict[str, Any]:

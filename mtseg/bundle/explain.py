@@ -9,6 +9,7 @@ from mtseg.bundle.config import load_config
 from mtseg.bundle.guards import check_mirror, check_output, refusable
 from mtseg.bundle.inputs import table_of
 from mtseg.bundle.locate import find, root
+from mtseg.bundle.members import prediction_config
 from mtseg.bundle.run import Path_, find_weights, infer
 from mtseg.errors import InputError
 
@@ -46,7 +47,7 @@ def explain(
 
     folder, out = find(name), Path(out).absolute()
     recipe = load_config(root() / "bundles" / "recipe" / "explain.yaml", root=root())
-    config = load_config(folder / "configs" / "inference.yaml", root=root()) | recipe
+    config = prediction_config(folder) | recipe
     first, *others = find_weights(folder, weights)
     offered = {*recipe["explain"]} - {"ensemble"}
     if unknown := sorted(options.keys() - offered):
@@ -62,5 +63,5 @@ def explain(
         cohort = table_of(inputs, cohort, sequences=config["sequences"], folder=out)
         explained = recipe["explain"] | options | {"ensemble": [str(path) for path in others]}
         config |= {"cohort": cohort, "fold": fold, "mirror": mirror, "explain": explained}
-        infer(folder, "explain.yaml", config, out=out, weights=[first])
+        infer(folder, "configs/explain.yaml", config, out=out, weights=[first])
     return out

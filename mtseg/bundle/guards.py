@@ -18,7 +18,7 @@ from mtseg.data import Cohort, read_cohort
 from mtseg.errors import InputError
 from mtseg.files import alone_in
 from mtseg.keys import File
-from mtseg.provenance import command_in
+from mtseg.provenance import check_command, command_in
 
 MAY_DIFFER = ("cohort", "output", "resume")
 """Settings that may change between a training and its continuation: where things lie now."""
@@ -85,19 +85,21 @@ def check_new_training(out: Path) -> None:
     """Refuse to train where a trained network is, or files that are not those of a training in this folder.
 
     Raises:
-        InputError: Names one of them.
+        InputError: Names one of them, or the command whose results there are.
     """
     weights, config = out / "models" / File.WEIGHTS, out / "configs" / "train.yaml"
     if weights.is_file():
         raise InputError(f"{weights}: a trained network is there already. Choose another folder for --out")
+    check_command(out, "train")
     begun = config.is_file() and load_config(config, root=root()).get("output") == str(out)
-    files = [] if begun or (out / File.RUN).is_file() else [*out.glob("configs/*"), *map(out.joinpath, COPIED)]
+    names = (*COPIED, File.HISTORY, File.TRAINED_ON, File.LOG)
+    files = [] if begun or command_in(out) else [*out.glob("configs/*"), *map(out.joinpath, names)]
     if others := [file for file in files if file.is_file()]:
         raise InputError(f"{others[0]}: a training would overwrite this. Choose another folder for --out")
 
 
 def check_output(out: Path, folder: Path, *, also: Sequence[str] = ()) -> None:
-    """Refuse to write predictions into a bundle or a training, or over masks that somebody else made.
+    """Refuse to write predictions into a bundle or a training, among other results, or over what somebody else made.
 
     Args:
         out: Where they would go.
@@ -105,16 +107,16 @@ def check_output(out: Path, folder: Path, *, also: Sequence[str] = ()) -> None:
         also: Patterns of further files that the command writes or removes.
 
     Raises:
-        InputError: Names a file that would be lost.
+        InputError: Names a file that would be lost, or the command whose results there are.
     """
     if out == folder or (out / "configs" / "train.yaml").is_file() or (out.exists() and not out.is_dir()):
         raise InputError(f"{out}: is no folder for predictions. Choose another for --out")
-    written = ("*_mask.nii.gz", "*_prob.nii.gz", "*_entropy.nii.gz", "*_disagreement.nii.gz", "*_cam*", *also)
-    other = next((file.name for pattern in written for file in out.glob(str(pattern))), None)
-    if other and command_in(out) not in ("predict", "evaluate", "explain"):
-        raise InputError(
-            f"{out}: holds masks or maps that could be overwritten ({other}). Choose another folder for --out"
-        )
+    if command_in(out) in ("predict", "evaluate", "explain"):
+        return
+    check_command(out, "predict")
+    maps = ("*_mask.nii.gz", "*_prob.nii.gz", "*_entropy.nii.gz", "*_disagreement.nii.gz", "*_cam*")
+    if other := next((file for pattern in (*maps, File.PREDICTIONS, *also) for file in out.glob(str(pattern))), None):
+        raise InputError(f"{other}: could be overwritten. Choose another folder for --out")
 
 
 def check_mirror(folder: Path, mirror: bool, *, weights: Sequence[Path]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import mtseg
 from mtseg.bundle.config import load_config
+from mtseg.bundle.settings import check_kinds
 from mtseg.errors import InputError
 from mtseg.keys import File
 from mtseg.tasks import Head, Structures, heads_from
@@ -59,9 +60,15 @@ def find(name: str) -> Path:
 
 
 def describe(name: str) -> Description:
-    """Say what a bundle needs and answers."""
+    """Say what a bundle needs and answers.
+
+    Raises:
+        InputError: There is no such bundle, or its settings are of another kind than they must be.
+    """
     folder = find(name)
-    config = load_config(folder / "configs" / "train.yaml", root=root())
+    file = folder / "configs" / "train.yaml"
+    config = load_config(file, root=root())
+    check_kinds(config, file=file)
     return Description(
         sequences=tuple(config["sequences"]),
         optional=tuple(config.get("optional_sequences", ())),

@@ -1,7 +1,6 @@
 """Several trainings of one network as members of an ensemble."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +8,14 @@ from monai.utils import ensure_tuple
 
 from mtseg.bundle.config import load_config
 from mtseg.bundle.locate import root
-from mtseg.bundle.settings import wrong_kinds
-from mtseg.errors import ProblemsError
+from mtseg.bundle.settings import check_kinds
 from mtseg.keys import Key, Task
 
 PREDICTION = "configs/inference.yaml"
 """Where a bundle says how it predicts."""
+
+EVALUATION = "configs/evaluate.yaml"
+"""What is merged over it to score the predictions."""
 
 _MAPS = [Key.ENTROPY.value, Key.DISAGREEMENT.value]
 
@@ -60,16 +61,17 @@ def strangers(folder: Path, others: Mapping[Path, Mapping[str, Any]], *, same: S
             )
 
 
-def prediction_config(folder: Path) -> dict[str, Any]:
-    """Read the configuration with which a bundle predicts.
+def prediction_config(folder: Path, *, scored: bool = False) -> dict[str, Any]:
+    """Read the configuration with which a bundle predicts, or predicts and scores.
 
     Raises:
         ProblemsError: Settings in it are of another kind than they must be.
     """
-    file = folder / PREDICTION
-    config = load_config(file, root=root())
-    if problems := [replace(problem, where=f"{file}: {problem.where}") for problem in wrong_kinds(config)]:
-        raise ProblemsError(problems)
+    files: list[Path] = []
+    for name in [PREDICTION, EVALUATION][: 1 + scored]:
+        files.append(folder / name)
+        config = load_config(*files, root=root())
+        check_kinds(config, file=files[-1])
     return config
 
 

@@ -25,9 +25,10 @@ from mtseg.bundle.guards import (
 )
 from mtseg.bundle.inputs import table_of
 from mtseg.bundle.locate import find, root
-from mtseg.bundle.members import PREDICTION, add_uncertainty, prediction_config, strangers
+from mtseg.bundle.members import EVALUATION, PREDICTION, add_uncertainty, prediction_config, strangers
+from mtseg.bundle.settings import check_device, wrong_kinds
 from mtseg.engine import find_checkpoint
-from mtseg.errors import InputError, input_error_in
+from mtseg.errors import InputError, ProblemsError, input_error_in
 from mtseg.files import replacing
 from mtseg.keys import File
 from mtseg.memory import reuse_memory
@@ -37,10 +38,12 @@ Path_ = str | PathLike
 
 logger = logging.getLogger("mtseg")
 
-EVALUATION = ("inference.yaml", "evaluate.yaml")
-
-CLEAR = {"_target_": "mtseg.evaluation.remove_scores", "folder": "@output"}
-"""First step of a prediction; here and not in the recipe, of which a training's own folder may hold an older copy."""
+CLEAR = {
+    "evaluate": {"_target_": "mtseg.evaluation.remove_scores", "folder": "@output"},
+    "explain": {"_target_": "mtseg.cam.remove_maps", "folder": "@output"},
+}
+"""First step of a prediction, by the command whose results it finds; here and not in the recipe, of which a training's
+own folder may hold an older copy."""
 
 REQUIRE_ALL = "$@dataset.require_all()"
 """Last step of every prediction, which an older copy lacks; there the stream itself told of those it passed over."""
@@ -97,6 +100,7 @@ def train(
     """
     folder, out = find(name), Path(out).absolute()
     config = training_config(name, cohort=cohort, out=out, fold=fold, seed=seed, settings=settings) | {"resume": resume}
+    prediction_config(folder, scored=True)  # refuses now what would be found when all is trained
     with refusable(out):
         if find_checkpoint(out / "models", resume=resume):
             check_unchanged(config, out)
@@ -149,7 +153,8 @@ def predict(
         runtime: "torch", or "onnx": the weights are networks, or folders of them, that `mtseg bundle export` wrote.
 
     Returns:
-        The output folder, see the output reference. Tables and report of an earlier evaluation in it are removed.
+        The output folder, see the output reference. Scores and maps of an earlier evaluation or explanation in it are
+        removed.
 
     Raises:
         InputError: Something cannot be used; a `PassedOverError` if the others' results are written.
@@ -167,7 +172,7 @@ def predict(
         config |= {"cohort": cohort, "mirror": mirror, "probabilities": probabilities}
         if len(paths) > 1:
             config = add_uncertainty(config)
-        infer(folder, "inference.yaml", config, out=out, weights=paths)
+        infer(folder, PREDICTION, config, out=out, weights=paths)
     return out
 
 
@@ -193,23 +198,28 @@ def evaluate(
         settings: "NAME=VALUE" changes of the bundle's top-level settings.
 
     Returns:
-        The HTML report. Tables and report of an earlier evaluation are removed before the first new prediction is
-        written.
+        The HTML report. Scores and maps of an earlier evaluation or explanation are removed before the first new
+        prediction is written.
 
     Raises:
         InputError: See `predict`.
     """
     folder = find(name)
     paths = find_weights(folder, weights)
-    config = load_config(*(folder / "configs" / file for file in EVALUATION), root=root())
+    config = prediction_config(folder, scored=True)
     changes = parse_settings(settings, config)
+    if problems := [*wrong_kinds(changes)]:
+        raise ProblemsError(problems)
+    taken = config["sequences"]
+    if len(changes.get("sequences", taken)) != len(taken):
+        raise InputError(f"--set sequences: the network takes {', '.join(taken)}. Name a column for each")
     mirror = mirror or bool(changes.get("mirror"))
     changes |= {"cohort": cohort, "fold": fold, "mirror": mirror}
     out = Path(out).absolute()
-    check_output(out, folder)
+    check_output(out, folder, also=(File.CASES, File.SUMMARY, File.SIMPLE_SCORES, File.SELECTIVE, File.REPORT))
     check_mirror(folder, mirror, weights=paths)
     with refusable(out):
-        infer(folder, EVALUATION[-1], add_uncertainty(config | changes), out=out, weights=paths)
+        infer(folder, EVALUATION, add_uncertainty(config | changes), out=out, weights=paths)
     return out / File.REPORT
 
 
@@ -250,16 +260,16 @@ def _in_folder(folder: Path, file: File) -> Path:
 
 
 def infer(folder: Path, file: str, config: Mapping[str, Any], *, out: Path, weights: Sequence[Path]) -> None:
-    """Write a complete configuration into the output folder and run it; first, scores of an evaluation there go."""
-    scored = file == EVALUATION[-1] or command_in(out) == "evaluate"  # else files of these names may be anybody's
+    """Write a complete configuration into the output folder and run it; first, scores and maps there go."""
+    clear = [CLEAR[command]] if (command := command_in(out)) in CLEAR else []  # else they may be anybody's
     config = dict(config) | {
         "cohort": str(Path(config["cohort"]).absolute()),
         "output": str(out),
         "weights": [str(path) for path in weights] if len(weights) > 1 else str(weights[0]),
         "bundle_root": str(folder),
-        "run": [CLEAR] * scored + [step for step in config["run"] if step != REQUIRE_ALL] + [REQUIRE_ALL],
+        "run": clear + [step for step in config["run"] if step != REQUIRE_ALL] + [REQUIRE_ALL],
     }
-    path = out / "configs" / file
+    path = out / file
     _write_yaml(config, path)
     shutil.copyfile(folder / "configs" / "metadata.json", path.parent / "metadata.json")
     _run(path, kind="infer")
@@ -313,6 +323,7 @@ def _run(file: Path, *, kind: str) -> None:
         config_file=str(file), meta_file=str(file.parent / "metadata.json"), logging_file=False, workflow_type=kind
     )
     try:
+        check_device(workflow.parser.config)
         workflow.initialize()
         workflow.run()
         workflow.finalize()

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from mtseg.bundle.config import load_config
-from mtseg.bundle.locate import find, root
+from mtseg.bundle.locate import find
+from mtseg.bundle.members import prediction_config
 from mtseg.bundle.run import Path_, evaluate
 from mtseg.data import Cohort, check_cohort, read_cohort, write_cohort
 from mtseg.data.checks import NOTES
@@ -103,7 +103,7 @@ def read_subsets(name: str, *, cohort: Path_, fold: int | None) -> tuple[Sequenc
     Raises:
         InputError: See `evaluate_subsets`.
     """
-    config = load_config(find(name) / "configs" / "inference.yaml", root=root())
+    config = prediction_config(find(name))
     sequences, optional = config["sequences"], config["optional_sequences"]
     if not optional or len(sequences) == 1:
         raise InputError(f"{name}: needs {', '.join(sequences)}, so there are no subsets (optional_sequences is empty)")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from mtseg.bundle.changes import input_channels
 from mtseg.bundle.config import load_config
 from mtseg.bundle.locate import find, root
+from mtseg.bundle.settings import wrong_kinds
 from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.inference import load_weights
 from mtseg.keys import File, Key, Task
@@ -42,6 +44,8 @@ def verify(name: str) -> str:
     configs = {file: load_config(folder / "configs" / file, root=root()) for file in PROPERTIES}
     metadata = json.loads((folder / "configs" / "metadata.json").read_text())
     problems = [*_schema(metadata), *_properties(configs)]
+    for file, config in configs.items():
+        problems += [replace(problem, where=f"{file}: {problem.where}") for problem in wrong_kinds(config)]
     if not problems:  # what follows needs what was looked for
         network = ConfigParser(configs["train.yaml"]).get_parsed_content("network_def")
         formats = metadata["network_data_format"]

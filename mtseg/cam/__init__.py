@@ -5,7 +5,7 @@ from mtseg.cam.explainer import METHODS, Explainer, Explanation, ensemble, norma
 from mtseg.cam.names import target_named
 from mtseg.cam.subject import SubjectExplainer
 from mtseg.cam.targets import HeadTarget, MaskTarget, Scale, Target, answer_of
-from mtseg.cam.write import WriteExplanations
+from mtseg.cam.write import WriteExplanations, remove_maps
 from mtseg.cam.write_group import check_atlas, write_group
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "ensemble",
     "normalise",
     "read_atlas",
+    "remove_maps",
     "target_named",
     "write_group",
 ]

@@ -97,6 +97,12 @@ def read_atlas(path: str | os.PathLike, names: str | os.PathLike | pd.DataFrame 
         raise InputError(f"{path} or its names: cannot be read ({error})") from error
 
 
+def name_files(path: Path) -> list[Path]:
+    """Where `read_atlas` looks for the names of an atlas' regions, in this order."""
+    stem = path.name.removesuffix(".gz").removesuffix(".nii")
+    return [path.with_name(stem + suffix) for suffix in _NAME_FILES]
+
+
 def make_atlas(image: nib.Nifti1Image, names: Mapping[int, str]) -> Atlas:
     """Join an image of codes and the names of these codes; a name without a voxel is left out.
 
@@ -241,8 +247,7 @@ def _inside(mask: nib.Nifti1Image, image: nib.Nifti1Image) -> np.ndarray:
 
 
 def _beside(path: Path) -> Path:
-    stem = path.name.removesuffix(".gz").removesuffix(".nii")
-    candidates = [path.with_name(stem + suffix) for suffix in _NAME_FILES]
+    candidates = name_files(path)
     for candidate in candidates:
         if candidate.is_file():
             return candidate

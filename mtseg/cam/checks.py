@@ -8,8 +8,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from mtseg.cam.faithfulness import max_sensitivity, measure_faithfulness, random_attribution
-from mtseg.cam.randomisation import cascading_randomisation
+from mtseg.cam.faithfulness import SAMPLES, max_sensitivity, measure_faithfulness, random_attribution
+from mtseg.cam.randomisation import STAGES, cascading_randomisation, parameter_groups
 from mtseg.cam.subject import SubjectExplainer
 
 CHUNK = 4
@@ -65,6 +65,20 @@ def check_map(explainer: SubjectExplainer, network: nn.Module, image: Tensor, *,
     cascade = cascading_randomisation(network, _only(first_layer, image))
     row["randomised_spearman"] = float(cascade["spearman"].iloc[-1])
     return MapChecks(row, pd.DataFrame(curves), cascade)
+
+
+def passes(explainer: SubjectExplainer, network: nn.Module, image: Tensor) -> int:
+    """Count the images that pass through the network while `check_map`, whose arguments these are, makes maps anew.
+
+    It makes one map to count them.
+    """
+    counted: list[int] = []
+    handle = network.register_forward_hook(lambda _, inputs, __: counted.append(len(inputs[0])))
+    try:
+        explainer.member_maps(image[None].to(explainer.cam.device), network, explainer.target)
+    finally:
+        handle.remove()
+    return sum(counted) * (2 + SAMPLES + len(parameter_groups(network, limit=STAGES)))
 
 
 def _only(explain: Callable[[Tensor, nn.Module], Tensor], image: Tensor) -> Callable[[nn.Module], Tensor]:

@@ -26,7 +26,7 @@ _NOISE = 0.01
 """Standard deviation of the noise on voxels that ROAD fills in, in standard deviations of the channel."""
 _RADIUS = 0.1
 """Largest change of a voxel by `max_sensitivity`, in standard deviations of the channel."""
-_SAMPLES = 10
+SAMPLES = 10
 """Changed images that `max_sensitivity` looks at."""
 
 Score = Callable[[Tensor], Tensor]
@@ -237,8 +237,8 @@ def max_sensitivity(explain: Callable[[Tensor], Tensor], image: Tensor, *, chunk
         explained,
         image[None],
         perturb_func=perturbed,
-        n_perturb_samples=_SAMPLES,
-        max_examples_per_batch=min(chunk, _SAMPLES),
+        n_perturb_samples=SAMPLES,
+        max_examples_per_batch=min(chunk, SAMPLES),
     ).item()
 
 

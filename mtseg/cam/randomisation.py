@@ -12,10 +12,12 @@ from torch import Tensor, nn
 
 SEED = 0
 """Of the random weights."""
+STAGES = 20
+"""The most of a cascade, see `parameter_groups`."""
 
 
 def cascading_randomisation(
-    network: nn.Module, explain: Callable[[nn.Module], Tensor], *, limit: int = 20
+    network: nn.Module, explain: Callable[[nn.Module], Tensor], *, limit: int = STAGES
 ) -> pd.DataFrame:
     """Randomise a network from its output to its input and compare its map with the original one after each stage.
 

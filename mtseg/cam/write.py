@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,7 +16,7 @@ from ignite.engine import Engine, Events
 from torch import Tensor, nn
 
 from mtseg.cam.agreement import compare_map
-from mtseg.cam.checks import check_map
+from mtseg.cam.checks import check_map, passes
 from mtseg.cam.picture import draw, write_page
 from mtseg.cam.subject import SubjectExplainer
 from mtseg.cam.targets import MaskTarget
@@ -27,6 +28,8 @@ from mtseg.metrics import read_masks
 from mtseg.planes import Slice
 from mtseg.statistics import means_table
 from mtseg.tasks import Head, Structures
+
+logger = logging.getLogger("mtseg")
 
 GAINS = {"deletion_auc": -1, "insertion_auc": 1, "road": 1}
 """Measures that a random map gets too, and whether more or less is better."""
@@ -62,7 +65,8 @@ class WriteExplanations:
         cohort: The subjects; their masks are compared with the maps.
         structures: The mask's structures.
         heads: The network's heads.
-        faithfulness: Also check each map, which takes some hundred passes through the network.
+        faithfulness: Also check each map, which takes some hundred passes through the network; with scorecam and
+            ablationcam thousands, see `mtseg.cam.checks.passes`.
         pictures: Also draw each map, which takes longer than to make it.
     """
 
@@ -97,9 +101,7 @@ class WriteExplanations:
         """Remove what an earlier explanation left in the folder, which would pass for a part of this one."""
         self.rows.clear()
         self.checks.clear()
-        for pattern in OURS:
-            for path in self.folder.glob(str(pattern)):
-                path.unlink()
+        remove_maps(self.folder)
 
     def write_subject(self, engine: Engine) -> None:
         """Write the files of a batch of one subject."""
@@ -122,6 +124,9 @@ class WriteExplanations:
         row |= {"score": self.explainer.score, "peak": about["peak"]} | self._agreement(sample, normalised[..., 0])
         if self.faithfulness:
             image = sample[Key.IMAGE].as_tensor()
+            if not self.rows:
+                anew = passes(self.explainer, engine.network, image)
+                logger.info("checking a map makes it anew, by %d passes through the network for each subject", anew)
             checks = check_map(self.explainer, engine.network, image, seed=len(self.rows))
             row |= checks.row
             for name, table in {File.CURVES: checks.curves, File.RANDOMISATION: checks.cascade}.items():
@@ -195,6 +200,13 @@ class WriteExplanations:
         mask = first_volume(nib.load(own)) if self.structures.names else None
         draw(self.folder / f"{subject}_cam.png", anatomy=anatomy, normalised=first, mask=mask, title=title)
         write_page(self.folder / f"{subject}_cam.html", anatomy=anatomy, normalised=first, title=subject)
+
+
+def remove_maps(folder: str | os.PathLike) -> None:
+    """Remove what an explanation left in a folder: its maps would pass for those of the next predictions."""
+    for pattern in OURS:
+        for path in Path(folder).glob(str(pattern)):
+            path.unlink()
 
 
 def fingerprint(network: nn.Module) -> str:

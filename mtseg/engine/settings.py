@@ -34,17 +34,17 @@ def check_settings(
     problems = [
         Problem("", name, f"is {value!r}", "Give a whole number from 1")
         for name, value in counts.items()
-        if not _is_count(value)
+        if not is_count(value)
     ]
-    if not is_number(learning_rate):
-        problems.append(Problem("", "learning_rate", f"is {learning_rate!r}", "Give a number from 0, such as 0.001"))
+    if not (is_number(learning_rate) and learning_rate > 0):
+        problems.append(Problem("", "learning_rate", f"is {learning_rate!r}", "Give a number above 0, such as 0.001"))
     if not is_number(sequence_dropout) or sequence_dropout > 1:
         problems.append(Problem("", "sequence_dropout", f"is {sequence_dropout!r}", "Give a probability, 0 to 1"))
     axes = len(patch_size) if isinstance(patch_size, list) else 3
     for name, size, is_size, what in (
         ("spacing", spacing, lambda mm: is_number(mm) and mm > 0, "sizes in mm above 0, as many as in patch_size"),
-        ("patch_size", patch_size, _is_count, "numbers of voxels from 1"),
-        ("tile_size", [1] * axes if tile_size is None else tile_size, _is_count, "numbers of voxels from 1, or null"),
+        ("patch_size", patch_size, is_count, "numbers of voxels from 1"),
+        ("tile_size", [1] * axes if tile_size is None else tile_size, is_count, "numbers of voxels from 1, or null"),
     ):
         if not isinstance(size, list) or len(size) != axes or not all(map(is_size, size)):
             problems.append(Problem("", name, f"is {size!r}", f"Give {axes} {what}"))
@@ -66,5 +66,6 @@ def is_number(value: Any) -> bool:
     return type(value) in (int, float) and isfinite(value) and value >= 0
 
 
-def _is_count(value: Any) -> bool:
+def is_count(value: Any) -> bool:
+    """Whether a setting is a whole number from 1."""
     return type(value) is int and value >= 1

@@ -19,7 +19,7 @@ from mtseg.planes import SLICES
 from mtseg.statistics import ensemble_uncertainty
 from mtseg.tasks import Head, Kind, Structures
 
-_MAPS = (Key.ENTROPY, Key.DISAGREEMENT)
+_PROBABILITIES, _MAPS = "prob", (Key.ENTROPY, Key.DISAGREEMENT)
 
 
 class WritePredictions:
@@ -77,6 +77,8 @@ class WritePredictions:
     def _write(self, subject: str, meta: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
         if broken := [name for name in (Task.SEG.value, *(head.name for head in self.heads)) if _broken(answers, name)]:
             raise InputError(f"{subject}: {', '.join(broken)}: no finite answer. Train the network again")
+        for name in (_PROBABILITIES, *_MAPS):  # earlier ones would stay beside another mask
+            (self.folder / f"{subject}_{name}.nii.gz").unlink(missing_ok=True)
         row: dict[str, Any] = {Column.SUBJECT.value: subject}
         members = {name: said.numpy(force=True) for name, said in answers.get(Key.MEMBERS, {}).items()}
         if self.structures.names:
@@ -97,7 +99,7 @@ class WritePredictions:
         save_like(mask, meta, self.folder / file)
         if self.probabilities:
             structures = np.moveaxis(probabilities[1:], 0, -1).astype(np.float32)
-            save_like(structures, meta, self.folder / f"{subject}_prob.nii.gz")
+            save_like(structures, meta, self.folder / f"{subject}_{_PROBABILITIES}.nii.gz")
         voxel = abs(np.linalg.det(native_affine(meta)[:3, :3]))
         row: dict[str, Any] = {"mask_file": file}
         for name, value in zip(self.structures.names, values[1:], strict=True):

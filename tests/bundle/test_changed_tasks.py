@@ -58,7 +58,7 @@ def test_class_alone_of_a_network_with_deep_supervision(table, tmp_path):
 
 def test_the_class_alone_is_explained(table, tmp_path):
     run = train(NAME, cohort=table, out=tmp_path / "run", fold=0, settings=(*SMALL, "structures={}"))
-    found = explain(str(run), cohort=table, fold=0, out=tmp_path / "maps")
+    found = explain(str(run), cohort=table, fold=0, out=tmp_path / "maps", pictures=False)
     assert len(read_table(found / "explanations.tsv")) == 4
 
 

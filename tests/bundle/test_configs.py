@@ -1,7 +1,9 @@
 """Bundles are configuration only, share what is shared through the recipe, and are read from anywhere."""
 
 import itertools
+import os
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from mtseg.errors import InputError
 FILES = ("train.yaml", "inference.yaml", "evaluate.yaml")
 
 
+@cache
 def blocks(name: str, file: str) -> dict:
     """What a bundle's file itself says beyond values, lists of them and references."""
     path = find(name) / "configs" / file
@@ -57,6 +60,15 @@ def test_later_files_replace_top_level_settings(tmp_path):
     (tmp_path / "a.yaml").write_text("epochs: 1\nspacing: [1, 1]\n")
     (tmp_path / "b.yaml").write_text("spacing: [2]\n")
     assert load_config(tmp_path / "a.yaml", tmp_path / "b.yaml", root=root()) == {"epochs": 1, "spacing": [2]}
+
+
+def test_what_is_included_is_read_again_when_it_has_changed(tmp_path):
+    (tmp_path / "bundles").mkdir()
+    (tmp_path / "a.yaml").write_text('epochs: "%bundles/recipe.yaml::epochs"\n')
+    for epochs in (1, 2):
+        (tmp_path / "bundles" / "recipe.yaml").write_text(f"epochs: {epochs}\n")
+        os.utime(tmp_path / "bundles" / "recipe.yaml", ns=(epochs, epochs))  # a clock may be too coarse
+        assert load_config(tmp_path / "a.yaml", root=tmp_path) == {"epochs": epochs}
 
 
 def test_settings_are_yaml():

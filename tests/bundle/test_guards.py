@@ -18,11 +18,13 @@ from mtseg.errors import InputError
 from mtseg.export import export
 from mtseg.files import alone_in, read_table
 
+pytestmark = pytest.mark.usefixtures("hidden_figures")
+
 
 def test_masks_of_others_are_not_overwritten(tiny, trained):
     before = {path: path.read_bytes() for path in tiny.table.parent.glob("*_mask.nii.gz")}
     assert before
-    with pytest.raises(InputError, match="holds masks or maps that could be overwritten"):
+    with pytest.raises(InputError, match=r"_mask\.nii\.gz: could be overwritten"):
         predict(str(trained), cohort=tiny.table, out=tiny.table.parent)
     assert {path: path.read_bytes() for path in before} == before
 
@@ -92,6 +94,45 @@ def test_no_scores_stay_beside_other_predictions(tiny, trained, tmp_path, comman
         command(str(trained), cohort=table, out=out)
         assert (out / "predictions.tsv").exists()
         assert [file for file in scores if (out / file).exists()] == ([] if evaluated else [*scores])
+
+
+@pytest.mark.parametrize("command", [predict, evaluate])
+def test_no_maps_stay_beside_other_predictions(tiny, trained, tmp_path, plain_reports, command):
+    """Maps of an earlier explanation looked as if they showed where the new answers came from."""
+    maps = ("p0_cam.nii.gz", "p0_cam.json", "explanations.tsv", "regions.tsv")
+    for file in maps:
+        (tmp_path / file).write_text("of earlier predictions")
+    (tmp_path / "run.json").write_text('{"command": "explain"}')
+    command(str(trained), cohort=tiny.table, out=tmp_path)
+    assert (tmp_path / "predictions.tsv").exists()
+    assert not [file for file in maps if (tmp_path / file).exists()]
+
+
+OTHERS = ("experiment", "study calcium", "volumes compare", "volumes habenula", "cohort fmri-maps", "export")
+
+
+def test_results_of_unlike_commands_are_not_mixed(tiny, trained, tmp_path):
+    """A training overwrote the run.json of predictions, predictions went among the volumes of another study."""
+    training = lambda out: tiny.train(out, "epochs=1")  # noqa: E731
+    predictions = [partial(one, str(trained), cohort=tiny.table) for one in (predict, evaluate, explain)]
+    for there in (*OTHERS, "train", "predict", "evaluate", "explain"):
+        (tmp_path / "run.json").write_text(json.dumps({"command": there}))
+        begins = [training] * (there != "train") + predictions * (there in (*OTHERS, "train"))
+        for begin in begins:
+            with pytest.raises(InputError, match=f"holds the results of `mtseg {there}`. Choose another folder"):
+                begin(out=tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize(
+    ("command", "file"), [(evaluate, "cases.tsv"), (predict, "predictions.tsv"), (None, "history.tsv")]
+)
+def test_tables_of_others_are_not_overwritten(tiny, trained, tmp_path, command, file):
+    """An evaluation removed a cases.tsv that was nobody's but the user's."""
+    (tmp_path / file).write_text("mine")
+    with pytest.raises(InputError, match=rf"{file}: .* overwrit.*Choose another folder"):
+        command(str(trained), cohort=tiny.table, out=tmp_path) if command else tiny.train(tmp_path, "epochs=1")
+    assert (tmp_path / file).read_text() == "mine"
 
 
 def test_a_folder_that_cannot_be_written_is_named_before_anything_is_computed(tiny, trained, tmp_path):

@@ -11,6 +11,8 @@ from mtseg.cli import main
 from mtseg.errors import InputError, ProblemsError
 from mtseg.files import alone_in, read_table
 
+pytestmark = pytest.mark.usefixtures("hidden_figures")
+
 OPTIONAL = ("epochs=2", "optional_sequences=[dwi, adc]", "sequence_dropout=0.3")
 
 
@@ -38,7 +40,8 @@ def test_prediction_takes_any_subset_and_absent_columns(gappy, tiny, tmp_path):
         read_table(predict(str(run), cohort=table.parent / "dwi_only.tsv", out=tmp_path / "b") / "predictions.tsv")
     )
     for method in ("hirescam", "integrated_gradients"):
-        found = explain(str(run), cohort=table.parent / "dwi_only.tsv", out=tmp_path / method, method=method)
+        options = {"out": tmp_path / method, "method": method, "pictures": False}
+        found = explain(str(run), cohort=table.parent / "dwi_only.tsv", **options)
         assert read_table(found / "explanations.tsv")["score"].notna().all()
 
 

@@ -79,7 +79,8 @@ def test_the_evaluation_compares_that_slice_only(run, table, tmp_path):
 
 
 def test_maps_lie_in_the_slice_and_are_compared_there(run, table, tmp_path):
-    out = explain(str(run), cohort=table, fold=0, out=tmp_path / "maps", head="seg", faithfulness=True)
+    options = {"head": "seg", "faithfulness": True, "pictures": False}
+    out = explain(str(run), cohort=table, fold=0, out=tmp_path / "maps", **options)
     predictions = read_table(out / "predictions.tsv").set_index("participant_id")
     for row in read_table(out / "explanations.tsv").to_dict("records"):
         image = nib.load(out / f"{row['participant_id']}_cam.nii.gz")

@@ -22,5 +22,5 @@ def test_from_table_to_maps(network, phantoms, tmp_path):
     out = predict(str(run), cohort=table, out=tmp_path / "out")
     predictions = read_table(out / "predictions.tsv")
     assert predictions.filter(like="death").notna().all(axis=None)
-    explained = explain(str(run), cohort=table, out=tmp_path / "maps", fold=0)
+    explained = explain(str(run), cohort=table, out=tmp_path / "maps", fold=0, pictures=False)
     assert (explained / "p0_cam.nii.gz").exists()

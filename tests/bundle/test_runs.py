@@ -20,6 +20,8 @@ from mtseg.inference import load_weights
 from mtseg.losses import JointLoss
 from mtseg.networks import JointNet
 
+pytestmark = pytest.mark.usefixtures("hidden_figures")
+
 NAME, VOLUMES = "rsfmri_4d", 36
 SMALL = (
     "network_def={_target_: mtseg.networks.JointNet, in_channels: 0, mask_classes: 1, heads: {diagnosis: 2}, "

@@ -5,7 +5,7 @@ import shutil
 import pytest
 import yaml
 
-from mtseg.bundle import find, names, predict, train
+from mtseg.bundle import describe, evaluate, explain, find, names, predict, train, verify
 from mtseg.bundle.changes import change_training
 from mtseg.errors import InputError, ProblemsError
 
@@ -50,6 +50,12 @@ def test_all_that_is_wrong_is_told_at_once_before_there_is_a_folder(tiny, tmp_pa
         ({"patch_size": [48, 64]}, r"^spacing: is \[3\.0, 3\.0, 3\.0\]\. Give 2 .* as many as in patch_size$"),
         ({"heads": {}, "structures": {}}, r"^there are neither structures nor heads, so nothing to learn"),
         ({"heads": {1: {"classes": ["a", "b"]}}}, r"^heads: 1: 1 is no name of a column\. Put quotes"),
+        ({"learning_rate": 0}, r"^learning_rate: is 0\. Give a number above 0"),
+        ({"sequences": ["dwi", "dwi"]}, r"^sequences: is \['dwi', 'dwi'\]\. Name each once$"),
+        ({"optional_sequences": ["adc", "adc"]}, r"^optional_sequences: is \['adc', 'adc'\]\. Name each once$"),
+        ({"largest_voxel_mm": "8 mm"}, r"^largest_voxel_mm: is '8 mm'\. Give a size in mm above 0, or null$"),
+        ({"largest_voxel_mm": float("nan")}, r"^largest_voxel_mm: is nan\. Give"),
+        ({"plane": None}, r"^plane: is None\. Name it: sagittal, coronal or axial$"),
     ],
 )
 def test_what_is_wrong_is_named(wrong, message, bundle_config):
@@ -66,7 +72,8 @@ def test_one_that_is_absent_is_named_too(bundle_config):
 
 def test_a_change_mends_what_is_wrong_and_expressions_are_computed(bundle_config):
     wrong = {"heads": None, "mirror": "no"}
-    config = bundle_config("stroke_dwi_adc") | wrong | {"epochs": "$2 * 3", "batch_size": "@epochs"}
+    computed = {"epochs": "$2 * 3", "batch_size": "@epochs", "tile_size": "@patch_size"}
+    config = bundle_config("stroke_dwi_adc") | wrong | computed
     changed = change_training(config, {"heads": {}, "mirror": "$not True"})
     assert (changed["heads"], changed["mirror"], changed["epochs"]) == ({}, "$not True", "$2 * 3")
     with pytest.raises(ProblemsError, match=r"^batch_size: is 2\.0\. Give a whole number"):
@@ -82,3 +89,46 @@ def test_a_prediction_names_the_file(trained, tiny, tmp_path):
     with pytest.raises(InputError, match=message):
         predict(str(tmp_path / "mine"), cohort=tiny.table, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "wrong", "commands"),
+    [
+        ("evaluate.yaml", {"simple_scores": "age", "lower_is_positive": None}, (evaluate, train)),
+        ("inference.yaml", {"structures": "lesion", "heads": None, "optional_sequences": "adc"}, (evaluate, explain)),
+        ("inference.yaml", {"tile_size": 96, "probabilities": "no"}, (predict, train)),
+        ("train.yaml", {"sequences": "dwi", "heads": "outcome"}, (describe, verify)),
+    ],
+)
+def test_a_list_given_as_text_is_told_in_one_message(file, wrong, commands, trained, tiny, tmp_path):
+    """It was refused letter by letter, taken for its letters, or ended in a traceback."""
+    shutil.copytree(trained, tmp_path / "mine")
+    path = tmp_path / "mine" / "configs" / file
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | wrong))
+    for command in commands:
+        options = {} if command in (describe, verify) else {"cohort": tiny.table, "out": tmp_path / "out"}
+        with pytest.raises(ProblemsError) as told:
+            command(str(tmp_path / "mine"), **options)
+        assert sorted(p.where.rpartition(f"{file}: ")[2] for p in told.value.problems) == sorted(wrong)
+        assert all(file in p.where for p in told.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [("tile_size=96", r"^tile_size: is 96\. Give"), ("sequences=[dwi]", r"takes dwi, adc\. Name a column for each$")],
+)
+def test_an_evaluation_with_other_settings(setting, message, trained, tiny, tmp_path):
+    with pytest.raises(InputError, match=message):
+        evaluate(str(trained), cohort=tiny.table, out=tmp_path / "out", settings=[setting])
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:77", "meta", "null", "[cpu]", "$torch.device('gpu')"])
+def test_a_device_that_is_not_there_is_refused_before_anything_is_computed(device, trained, tiny, tmp_path):
+    """It ended in torch's traceback, in a training after run.json was written."""
+    for begin in (
+        lambda out: tiny.train(out, f"device={device}"),
+        lambda out: evaluate(str(trained), cohort=tiny.table, out=out, fold=0, settings=[f"device={device}"]),
+    ):
+        with pytest.raises(ProblemsError, match=r"^device: .* cannot be used on this machine\. Use cpu"):
+            begin(tmp_path / "out")
+        assert not (tmp_path / "out").exists()

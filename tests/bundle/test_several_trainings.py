@@ -18,6 +18,8 @@ from mtseg.cli.app import app
 from mtseg.errors import InputError
 from mtseg.files import read_table
 
+pytestmark = pytest.mark.usefixtures("hidden_figures")
+
 PROBABILITIES = ["outcome_prob_poor", "outcome_prob_good"]
 
 
@@ -245,6 +247,6 @@ def test_an_evaluation_of_one_has_an_entropy(trained, alone, tiny, tmp_path):
 
 
 def test_explanations_take_folders_too(runs, tiny, tmp_path):
-    out = explain(str(runs[0]), cohort=tiny.table, fold=0, out=tmp_path / "out", weights=runs)
+    out = explain(str(runs[0]), cohort=tiny.table, fold=0, out=tmp_path / "out", weights=runs, pictures=False)
     run = json.loads((out / "run.json").read_text())
     assert [run["weights"], *run["explain"]["ensemble"]] == [str(folder / "models" / "model.pt") for folder in runs]

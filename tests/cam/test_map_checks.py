@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mtseg.cam import HeadTarget, MaskTarget, SubjectExplainer
-from mtseg.cam.checks import check_map
+from mtseg.cam.checks import check_map, passes
 from mtseg.cam.faithfulness import measure_faithfulness, random_attribution
 
 MEASURES = ["deletion_auc", "insertion_auc", "road"]
@@ -132,3 +132,16 @@ def test_an_empty_map_has_no_sensitivity_and_no_correlation():
     assert np.isnan([found.row["max_sensitivity"], found.row["randomised_spearman"]]).all()
     assert found.row["deletion_auc"] == pytest.approx(explainer.score)
     assert found.row["road"] == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(("method", "each"), [("gradcam", 1), ("scorecam", 1 + 5), ("ablationcam", 1 + 5)])
+def test_how_many_passes_the_maps_of_a_check_take(method, each):
+    """One for each channel each time, which nobody was told before."""
+    member, counted = network(), []
+    explainer = explained(method=method)
+    expected = passes(explainer, member, image()[0])
+    assert expected == each * (1 + 10 + 1 + 4)  # the map, noisy images, the map, randomised modules
+    member.register_forward_hook(lambda _, inputs, __: counted.append(len(inputs[0])))
+    check_map(explainer, member, image()[0], seed=0)
+    scored = 2 * (21 + 21 + 10)  # deletion, insertion and ROAD, also of the random map
+    assert sum(counted) == scored + expected

@@ -1,5 +1,6 @@
 """The commands as a user types them: what they print, and what they say of mistakes."""
 
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -174,10 +175,21 @@ def test_the_version(mtseg):
     assert (code, out) == (0, f"mtseg {version('mtseg')}\n")
 
 
-@pytest.mark.parametrize("start", [[Path(sys.executable).with_name("mtseg")], [sys.executable, "-m", "mtseg"]])
-def test_the_installed_script(bad_table, tmp_path, start):
-    command = [*start, "train", "stroke_dwi_adc", "--cohort", bad_table, "--out", tmp_path / "run"]
+def test_the_installed_script(bad_table, tmp_path):
+    script = Path(sys.executable).with_name("mtseg")
+    command = [script, "train", "stroke_dwi_adc", "--cohort", bad_table, "--out", tmp_path / "run"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 12
     assert "Traceback" not in done.stderr
+
+
+def test_the_package_as_a_script(bad_table, tmp_path, monkeypatch, capsys):
+    """As `python -m mtseg` runs it."""
+    command = ["mtseg", "train", "stroke_dwi_adc", "--cohort", bad_table, "--out", tmp_path / "run"]
+    monkeypatch.setattr(sys, "argv", [*map(str, command)])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("mtseg", run_name="__main__")
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out, len(err.splitlines())) == (2, "", 12)
+    assert "Traceback" not in err

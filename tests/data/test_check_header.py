@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nibabel.affines import from_matvec
 from nibabel.eulerangles import euler2mat
+from nibabel.openers import ImageOpener
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
 from mtseg.data.checks.header import (
@@ -168,9 +169,18 @@ def test_two_forms_must_agree_on_left_and_right_and_may_differ_in_detail(affine,
         assert found[0].remedy.endswith("or copy the right one over the other")
 
 
-def test_other_formats_have_one_orientation():
-    made = nib.MGHImage(np.zeros(SHAPE, np.float32), spaced(-1, 1, 1))
-    assert header(made) == []
+@pytest.mark.parametrize("flag", [1, 0, -1])
+@pytest.mark.parametrize("suffix", [".mgz", ".mgh"])
+def test_freesurfer_says_whether_there_is_an_orientation(tmp_path, flag, suffix):
+    """Of a file without one nibabel assumes one, so that left and right were a guess."""
+    path = tmp_path / f"t1{suffix}"
+    nib.save(nib.MGHImage(np.zeros(SHAPE, np.float32), spaced(-1, 1, 1)), path)
+    with ImageOpener(path) as file:
+        content = file.read()
+    with ImageOpener(path, "wb") as file:
+        file.write(content[:28] + flag.to_bytes(2, "big", signed=True) + content[30:])
+    missing = "t1 has no orientation (goodRASFlag is not 1), so left and right cannot be told"
+    assert header(nib.load(path)) == ([] if flag == 1 else [missing])
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """A training killed at any moment goes on as if it had never stopped; one seed is one result."""
 
 import itertools
-import multiprocessing
 import os
 import pkgutil
 import shutil
@@ -16,9 +15,6 @@ import torch
 from mtseg.bundle import train
 from mtseg.errors import InputError
 from mtseg.files import read_table
-
-processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["mtseg.bundle", "mtseg.engine", "mtseg.data", "mtseg.transforms", "mtseg.inference"])
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
@@ -77,7 +73,7 @@ def test_a_damaged_checkpoint_is_named(tiny, trained, tmp_path):
         "while the weights are written",
     ],
 )
-def test_kill_and_resume_equals_the_uninterrupted_run(function, call, epochs_done, tiny, trained, tmp_path):
+def test_kill_and_resume_equals_the_uninterrupted_run(function, call, epochs_done, processes, tiny, trained, tmp_path):
     process = processes.Process(target=train_until, args=(function, call, tiny.arguments(tmp_path / "run")))
     process.start()
     process.join()

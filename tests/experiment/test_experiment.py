@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
+import dask
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,6 +25,8 @@ from mtseg.files import alone_in, read_table, write_table
 from mtseg.statistics import pool_variants
 from mtseg.statistics.corrections import holm
 from mtseg.tasks import Head, Kind, Structures
+
+pytestmark = pytest.mark.usefixtures("hidden_figures")
 
 TINY = {
     "network_def": {
@@ -61,13 +64,15 @@ def write_spec(cohort, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def whole(cohort, tmp_path_factory):
+def whole(cohort, hide_figures, tmp_path_factory):
     """The output folder of an undisturbed experiment."""
     folder = tmp_path_factory.mktemp("experiment")
     spec = {"bundle": "stroke_dwi_adc", "cohort": str(cohort), "settings": TINY, "variants": VARIANTS}
     spec |= {"primary": ["dice_mean", "auc"], "simple_scores": ["age"], "subsets": ["joint"], "folds": [0, 1]}
     (folder / "spec.yaml").write_text(yaml.safe_dump(spec, sort_keys=False))
-    run_experiment(folder / "spec.yaml", out=folder / "out")
+    with pytest.MonkeyPatch.context() as patch:
+        hide_figures(patch)
+        run_experiment(folder / "spec.yaml", out=folder / "out")
     return folder / "out"
 
 
@@ -240,7 +245,7 @@ def test_finished_runs_of_an_older_recipe_are_reported(write_spec, tmp_path):
         run_experiment(spec, out=out)
 
 
-def test_a_killed_worker_costs_only_its_run(write_spec, tmp_path):
+def test_a_killed_worker_costs_only_its_run(write_spec, processes, tmp_path):
     spec = write_spec(folds=[0, 1], variants={"joint": {"epochs": 20}})
     run_experiment(spec, out=tmp_path / "undisturbed")
     killed = []
@@ -261,7 +266,8 @@ def test_a_killed_worker_costs_only_its_run(write_spec, tmp_path):
 
     thread = threading.Thread(target=kill_a_worker)
     thread.start()
-    run_experiment(spec, out=tmp_path / "out", cluster="local:2")
+    with dask.config.set({"distributed.worker.multiprocessing-method": processes.get_start_method()}):
+        run_experiment(spec, out=tmp_path / "out", cluster="local:2")
     thread.join(timeout=60)
     assert killed
     assert "resuming after epoch" in (tmp_path / "out/runs/joint/fold1/seed0/run/train.log").read_text()

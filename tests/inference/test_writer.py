@@ -140,6 +140,16 @@ def test_nothing_half_written_stays(tmp_path, monkeypatch):
     assert list(out.iterdir()) == []
 
 
+def test_probabilities_of_another_mask_do_not_stay(tmp_path):
+    """They lay beside the mask of other weights."""
+    path = save(tmp_path / "t1.nii.gz")
+    maps = [tmp_path / f"p1_{name}.nii.gz" for name in ("prob", "entropy", "disagreement")]
+    for one in maps:
+        one.touch()
+    write(tmp_path, [load(path)], [answers(nib.load(path).shape)])
+    assert (tmp_path / "p1_mask.nii.gz").exists() and not any(one.exists() for one in maps)
+
+
 def test_the_table_of_other_masks_does_not_stay(tmp_path, monkeypatch):
     """Where a second prediction was killed, it described the first one's masks."""
     sample, out = load(save(tmp_path / "t1.nii.gz", codes="RAS")), tmp_path / "out"

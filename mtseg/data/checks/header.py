@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
+from nibabel.openers import ImageOpener
+from nibabel.orientations import axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
 from nibabel.spatialimages import SpatialImage
 
 from mtseg.data.checks.scan import Scan
@@ -50,10 +52,7 @@ def check_grid(images: Mapping[Scan, SpatialImage], *, first: Scan) -> Iterator[
         if not difference:
             continue
         if scan.column == Column.MASK:
-            yield scan.problem(
-                f"lies on another grid than {first.column} ({difference})",
-                "Put first the sequence on which it was drawn, or resample it to that (nearest neighbour)",
-            )
+            yield scan.problem(f"lies on another grid than {first.column} ({difference})", _onto(image, images[first]))
         else:
             yield scan.note(
                 f"lies on another grid than {first.column}",
@@ -93,9 +92,11 @@ def check_orientation(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
     """Check left and right, which come from the sform, else the qform; other programs prefer the qform, so both must
     agree.
     """
+    remedy = "Convert the original again, e.g. with dcm2niix"
+    if isinstance(image, nib.MGHImage) and _good_ras_flag(image) < 1:
+        yield scan.problem("has no orientation (goodRASFlag is not 1), so left and right cannot be told", remedy)
     if not isinstance(image, nib.Nifti1Pair):
         return
-    remedy = "Convert the original again, e.g. with dcm2niix"
     sform, sform_code = image.get_sform(coded=True)
     qform, qform_code = image.get_qform(coded=True)
     if not sform_code and not qform_code:
@@ -106,6 +107,12 @@ def check_orientation(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
         if axes[0] != axes[1]:
             what = f"has two orientations: {axes[0]} by its sform, {axes[1]} by its qform"
             yield scan.problem(what, f"{remedy}, or copy the right one over the other")
+
+
+def _good_ras_flag(image: nib.MGHImage) -> int:
+    """Whether the file holds an orientation; in place of none nibabel puts one, and 1 into its header."""
+    with ImageOpener(image.get_filename()) as file:
+        return int.from_bytes(file.read(30)[28:], "big", signed=True)
 
 
 def _affine(scan: Scan, image: SpatialImage, *, largest_mm: float) -> Iterator[Problem]:
@@ -124,6 +131,17 @@ def _usable(affine: np.ndarray | None) -> bool:
         return False
     spacing = voxel_sizes(affine)
     return bool(spacing.all() and abs(np.linalg.det(affine[:3, :3] / spacing)) > 1e-3)
+
+
+def _onto(image: SpatialImage, reference: SpatialImage) -> str:
+    """Say how a mask gets onto a grid."""
+    codes = nib.aff2axcodes(reference.affine)
+    axes = ornt_transform(io_orientation(image.affine), axcodes2ornt(codes))
+    shape = tuple(np.array(image.shape)[np.argsort(axes[:, 0])])
+    affine = image.affine @ inv_ornt_aff(axes, image.shape)
+    if shape == reference.shape[:3] and not grid_shift(affine, reference.affine, shape=shape):
+        return f"It is that grid in another voxel order: reorient it to {''.join(codes)}, without resampling"
+    return "Put first the sequence on which it was drawn, or resample it to that (nearest neighbour)"
 
 
 def _difference(image: SpatialImage, reference: SpatialImage) -> str:

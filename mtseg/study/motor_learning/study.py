@@ -5,8 +5,10 @@ from typing import Any
 
 import pandas as pd
 
+from mtseg.cam.atlas import name_files
 from mtseg.cam.peaks import peak_table
 from mtseg.data import read_cohort
+from mtseg.files import state_of
 from mtseg.keys import Column
 from mtseg.study.motor_learning.accuracy import accuracy_table
 from mtseg.study.motor_learning.columns import CLASS
@@ -57,7 +59,7 @@ def run_motor_learning(given: Given, plan: Plan, *, folds: int | None = None, we
         "label": given.label,
         "modalities": list(given.modalities),
         "positive": given.positive,
-        "atlas": str(Path(given.atlas).absolute()) if given.atlas else None,
+        "atlas": _states_of(Path(given.atlas).absolute()) if given.atlas else None,
         "slices": str(given.slices) if given.slices else None,
         "folds": folds,
         "weights": weights,
@@ -76,6 +78,11 @@ def run_motor_learning(given: Given, plan: Plan, *, folds: int | None = None, we
         ]
         about: dict[str, Any] = {"label": given.label, "weights": weights}
         return write_motor_page(folder, found, prepared, plan=plan, **about)
+
+
+def _states_of(atlas: Path) -> list[str]:
+    """Tells an atlas and its names from others that come in their place: what is finished is of these."""
+    return [state_of(file) for file in (atlas, *name_files(atlas))]
 
 
 def _modality(

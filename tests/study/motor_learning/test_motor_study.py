@@ -1,5 +1,6 @@
 """The whole study: tiny trainings of noise, its page, a second call, and other settings."""
 
+import os
 import shutil
 import sys
 
@@ -44,9 +45,10 @@ def files(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def call(files):
+def call(files, omit_figures):
     def run(out, *more):
         with pytest.MonkeyPatch.context() as patch:
+            omit_figures(patch)
             patch.setattr(module, "QUICK", {"architecture": "plain", "epochs": 1, "val_interval": 1})
             options = ["--label", "gain", "--atlas", str(files / "quarters.nii.gz"), "--slices", "0:2", "--folds", "2"]
             command = ["mtseg", "study", "motor-learning", str(files / "persons.tsv"), *options, "--quick"]
@@ -149,7 +151,17 @@ def test_other_settings_are_refused(finished, call, capsys):
     assert "begun with another positive, repeats, shuffled" in capsys.readouterr().err
 
 
-def test_one_repeat_without_a_common_grid(files, tmp_path):
+@pytest.mark.parametrize("file", ["quarters.nii.gz", "quarters.tsv"])
+def test_another_atlas_of_this_name_is_refused(files, finished, call, capsys, file):
+    """Its regions would have stood beside those of the repeats that were finished."""
+    state = (files / file).stat()
+    os.utime(files / file, ns=(0, 0))
+    assert call(finished, *SHUFFLED) == 2
+    os.utime(files / file, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert "begun with another atlas. Choose another --out" in capsys.readouterr().err
+
+
+def test_one_repeat_without_a_common_grid(files, tmp_path, plain_reports):
     """Native space: no means and no regions, but examples; and a modality without maps."""
     for path in files.glob("*.*"):
         shutil.copy(path, tmp_path)

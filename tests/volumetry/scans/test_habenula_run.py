@@ -14,6 +14,7 @@ from mtseg.errors import InputError
 from mtseg.files import read_table
 from mtseg.volumetry.calibrate import calibrate_threshold
 from mtseg.volumetry.scans import HABENULA, HIPPOCAMPUS, measure_structure, run
+from mtseg.volumetry.scans.picture import draw
 
 
 class Weights:
@@ -27,7 +28,10 @@ class Weights:
 
 @pytest.fixture
 def study(tmp_path, monkeypatch, make_found, located, blank):
-    """A BIDS folder with two good scans and a damaged one; how often a scan was looked at is counted."""
+    """A BIDS folder with two good scans and a damaged one; how often a scan was looked at is counted.
+
+    Pictures are empty: drawing them takes most of the time.
+    """
     seen = []
 
     def segment(t1, where, structure):
@@ -38,6 +42,7 @@ def study(tmp_path, monkeypatch, make_found, located, blank):
     monkeypatch.setattr(run, "segmenter", lambda bundle: Weights(tmp_path / "model.pt"))
     monkeypatch.setattr(run, "locate", lambda t1: located)
     monkeypatch.setattr(run, "segment", segment)
+    monkeypatch.setattr(run, "draw", lambda path, **_: path.touch())
     voxels = np.random.default_rng(0).random(blank.shape, np.float32)
     for name in ("sub-01/anat/sub-01", "sub-02/ses-a/anat/sub-02_ses-a", "sub-03/anat/sub-03"):
         path = tmp_path / "study" / f"{name}_T1w.nii.gz"
@@ -47,7 +52,13 @@ def study(tmp_path, monkeypatch, make_found, located, blank):
     return tmp_path / "study", tmp_path / "out", seen
 
 
-def test_the_results(study):
+@pytest.fixture
+def drawn(study, monkeypatch):
+    """The pictures too."""
+    monkeypatch.setattr(run, "draw", draw)
+
+
+def test_the_results(study, drawn):
     folder, out, _ = study
     measure_structure(HABENULA, [folder], out=out)
     table = read_table(out / "habenula.tsv")
@@ -290,7 +301,7 @@ def test_one_scan_that_breaks_the_code_does_not_stop_the_others(study, monkeypat
     assert table["error"][:2].tolist() == ["RuntimeError: no luck"] * 2
 
 
-def test_nothing_found_is_no_zero(study, monkeypatch, make_found):
+def test_nothing_found_is_no_zero(study, drawn, monkeypatch, make_found):
     folder, out, _ = study
     empty = make_found((0, 0))
     for one in empty.values():
@@ -301,7 +312,7 @@ def test_nothing_found_is_no_zero(study, monkeypatch, make_found):
     assert row["flags"] == "not_found" and row[["left_mm3", "total_mm3", "asymmetry"]].isna().all()
 
 
-def test_a_side_that_is_not_found_is_no_zero(study, monkeypatch, make_found):
+def test_a_side_that_is_not_found_is_no_zero(study, drawn, monkeypatch, make_found):
     """It was 0 mm³, and the total that of the other side."""
     folder, out, _ = study
     half = make_found((1.6, 0))
