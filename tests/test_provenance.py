@@ -9,6 +9,9 @@ from mtseg import provenance
 from mtseg.bundle.guards import check_output
 from mtseg.data import read_cohort
 from mtseg.errors import InputError
+from mtseg.experiment import run_experiment
+from mtseg.study.runs import Plan, study_folder
+from mtseg.volumetry.scans import HABENULA, HIPPOCAMPUS, cut_crops, measure_structure, synthesise
 
 
 def test_a_training_says_what_made_it(trained, tiny):
@@ -65,3 +68,26 @@ def test_only_the_first_process_writes(tmp_path, monkeypatch):
     monkeypatch.setattr("ignite.distributed.utils.get_rank", lambda: 1)
     provenance.write_run(tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+COMMANDS = {
+    "experiment": lambda out: run_experiment("experiment.yaml", out=out),
+    "study": lambda out: study_folder(Plan(out), {}).__enter__(),
+    "volumes habenula": lambda out: measure_structure(HABENULA, ["head.nii.gz"], out=out),
+    "volumes crops": lambda out: cut_crops("cohort.tsv", out=out),
+    "volumes synthesise": lambda out: synthesise("masks.npz", "volumes.csv", out=out, crops=1, voxel_mm=(1, 1)),
+}
+
+
+@pytest.mark.parametrize("call", COMMANDS.values(), ids=COMMANDS)
+def test_results_of_several_commands_are_not_mixed(tmp_path, call):
+    """Maps of an experiment would have stood among predictions, and `run.json` told of one of them only."""
+    provenance.write_run(tmp_path, command="predict")
+    with pytest.raises(InputError, match="holds the results of `mtseg predict`"):
+        call(tmp_path)
+
+
+def test_structures_share_a_folder(tmp_path):
+    provenance.write_run(tmp_path, command="volumes habenula")
+    with pytest.raises(InputError, match="nowhere"):
+        measure_structure(HIPPOCAMPUS, ["nowhere"], out=tmp_path)

@@ -17,7 +17,7 @@ from mtseg.experiment.results import gather
 from mtseg.experiment.spec import Spec, read_spec
 from mtseg.files import alone_in, replacing
 from mtseg.keys import File
-from mtseg.provenance import write_run
+from mtseg.provenance import check_command, write_run
 from mtseg.report import write_experiment_report
 
 logger = logging.getLogger("mtseg")
@@ -38,14 +38,19 @@ def run_experiment(path: str | PathLike, *, out: str | PathLike, cluster: str | 
 
     Raises:
         InputError: Something in the file is wrong; a run in the folder began with other settings or subjects;
-            another process is in the folder; or no run finished.
+            another process is in the folder, or results of another command; or no run finished.
     """
-    spec, out = read_spec(path), Path(out).absolute()
+    out = Path(out).absolute()
+    check_command(out, "experiment")
+    spec = read_spec(path)
     jobs = [*plain_jobs(spec, out), *(inner := [*inner_jobs(spec, out)])]
     _check(jobs)
     with alone_in(out):
         with replacing(out / "experiment.yaml") as temporary:
             temporary.write_bytes(Path(path).read_bytes())
+        fingerprint = read_cohort(spec.cohort, sequences=()).fingerprint()
+        facts = {"bundle": spec.bundle, "cohort": str(spec.cohort), "data": fingerprint, "seeds": list(spec.seeds)}
+        write_run(out, command="experiment", **facts)
         outcomes = _execute(jobs, cluster)
         chosen, choices = chosen_jobs(spec, out, [job for job in inner if job.finished])
         _check(chosen)
@@ -79,9 +84,6 @@ def _report(spec: Spec, out: Path, jobs: Sequence[Job], *, outcomes: Sequence[Ou
     if results is None:
         raise InputError("\n".join(["no run finished:", *{outcome.error.strip() for outcome in outcomes}]))
     results.write(out)
-    fingerprint = read_cohort(spec.cohort, sequences=()).fingerprint()
-    facts = {"bundle": spec.bundle, "cohort": str(spec.cohort), "data": fingerprint, "seeds": list(spec.seeds)}
-    write_run(out, command="experiment", **facts)
     run = json.loads((out / File.RUN).read_text())
     write_experiment_report(
         out / File.REPORT, title=out.name, reference=spec.reference, heads=spec.heads, run=run, **vars(results)

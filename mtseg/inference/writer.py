@@ -1,5 +1,6 @@
 """Writing what the network found: one mask per subject in the input's grid, and one table."""
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from mtseg.networks.labels import largest
 from mtseg.planes import SLICES
 from mtseg.statistics import ensemble_uncertainty
 from mtseg.tasks import Head, Kind, Structures
+
+logger = logging.getLogger("mtseg")
 
 _PROBABILITIES, _MAPS = "prob", (Key.ENTROPY, Key.DISAGREEMENT)
 
@@ -59,8 +62,17 @@ class WritePredictions:
         (self.folder / File.PREDICTIONS).unlink(missing_ok=True)
 
     def write_rows(self) -> None:
-        """Write the table of the subjects so far."""
+        """Write the table of the subjects so far; tell of masks by earlier calls, which it does not list."""
         write_table(pd.DataFrame(self.rows), self.folder / File.PREDICTIONS)
+        listed = {row.get("mask_file") for row in self.rows}
+        if others := sorted({path.name for path in self.folder.glob("*_mask.nii.gz")} - listed):
+            logger.warning(
+                "%s: masks of an earlier call stay, which %s no longer lists (%d): %s. Better a folder for each",
+                self.folder,
+                File.PREDICTIONS,
+                len(others),
+                ", ".join(others[:6]),
+            )
 
     def fail(self, engine: Engine, error: BaseException) -> None:
         """Keep what is done when a later subject cannot be read."""

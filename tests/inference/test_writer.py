@@ -146,7 +146,7 @@ def test_probabilities_of_another_mask_do_not_stay(tmp_path):
     maps = [tmp_path / f"p1_{name}.nii.gz" for name in ("prob", "entropy", "disagreement")]
     for one in maps:
         one.touch()
-    write(tmp_path, [load(path)], [answers(nib.load(path).shape)])
+    write(tmp_path, [load(path)], [answers(SIZE)])
     assert (tmp_path / "p1_mask.nii.gz").exists() and not any(one.exists() for one in maps)
 
 
@@ -211,3 +211,12 @@ def test_a_text_file_in_a_dicom_folder_does_not_matter(tmp_path, save_series):
     plain = load(tmp_path / "series")["image"]
     (tmp_path / "series" / "notes.txt").write_text("scanned twice")
     assert torch.equal(load(tmp_path / "series")["image"].as_tensor(), plain.as_tensor())
+
+
+def test_masks_of_an_earlier_call_are_told_of(tmp_path, caplog):
+    path = save(tmp_path / "t1.nii.gz")
+    for subject in ("p1", "p2", "p2"):
+        caplog.clear()
+        write(tmp_path, [load(path, subject)], [answers(nib.load(path).shape)])
+        assert ("p1_mask.nii.gz" in caplog.text) == (subject == "p2")
+    assert "(1)" in caplog.text

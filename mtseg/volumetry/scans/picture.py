@@ -35,7 +35,7 @@ def draw(
 ) -> None:
     """Write a PNG: what is round the structure in three planes, each above and below without and with contours.
 
-    The picture's left is the person's left.
+    The radiological way, as in reports: right and front are on the left of the picture.
 
     Args:
         path: Of the PNG.
@@ -74,10 +74,13 @@ def draw(
                     plane = _plane(part, index, across, found[side].frame, fine)
                     if (plane >= threshold).any():
                         axes[1, column].contour(plane.T, [threshold], colors=COLOURS[side], linewidths=1.2)
+            for axis in axes[:, column]:
+                axis.invert_xaxis()
             _letters(axes[1, column], across)
         bar_mm = round(structure.picture_mm / 5)
-        axes[1, 0].plot([4, 4 + bar_mm / fine_mm], [4, 4], linewidth=2, **_WHITE)
-        axes[1, 0].text(4, 7, f"{bar_mm} mm", **_WHITE)
+        begin = _EDGE - 4
+        axes[1, 0].plot([begin, begin - bar_mm / fine_mm], [4, 4], linewidth=2, **_WHITE)
+        axes[1, 0].text(begin, 7, f"{bar_mm} mm", **_WHITE)
         figure.savefig(temporary, dpi=100)
 
 
@@ -98,6 +101,6 @@ def _plane(probabilities: np.ndarray, index: int, across: int, frame: Frame, fin
 
 
 def _letters(axis: mpl.axes.Axes, across: int) -> None:
-    letters = ("P", "A") if across == 0 else ("L", "R")
+    letters = ("A", "P") if across == 0 else ("R", "L")
     for letter, x in zip(letters, (0.03, 0.97), strict=True):
         axis.text(x, 0.5, letter, transform=axis.transAxes, ha="center", va="center", weight="bold", **_WHITE)

@@ -26,7 +26,7 @@ from mtseg.data.synthetic_heads import (
 from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.files import replacing
 from mtseg.keys import Column
-from mtseg.provenance import write_run
+from mtseg.provenance import check_command, write_run
 from mtseg.volumetry.scans.inputs import COLUMN, read_scan
 from mtseg.volumetry.scans.locate import locate
 
@@ -67,6 +67,7 @@ def synthesise(
     """
     if not 0 < voxel_mm[0] <= voxel_mm[1] < math.inf:
         raise InputError(f"--voxel-mm {voxel_mm[0]:g} {voxel_mm[1]:g}: give the smallest, above 0, then the largest")
+    check_command(out, "volumes synthesise")
     everybody = people_in(masks)
     tests = set(everybody[::HELD_OUT_EVERY])
     people = [name for name in everybody if (name in tests) == held_out]
@@ -102,6 +103,7 @@ def cut_crops(table: str | os.PathLike, *, out: str | os.PathLike) -> Path:
             that miss the crop or have values that it cannot hold; the crops of the others are there, but no table.
     """
     out = Path(out).absolute()
+    check_command(out, "volumes crops")
     cohort = read_cohort(table, sequences=(COLUMN,))
     if Column.MASK not in cohort.table:
         raise InputError(f"{table}: there is no column '{Column.MASK}'. Add the paths of the masks")
