@@ -39,6 +39,7 @@ SEGMENTATION = (
     "one; surface distance: the mean of these distances. Volume error: predicted minus true. A distance does not exist "
     "where either mask is empty; such cases, and those without a reference mask, are counted as not scored."
 )
+WITHOUT = "Subjects whose reference mask lacks a structure (their Dice is 1 if it was not found, else 0):"
 EXAMPLES = (
     "Chosen by the mean Dice over structures. The planes go through the middle of the largest structure of the "
     "reference mask, or are the one slice that was predicted. Radiological view: the subject's right (R) is on the "

@@ -105,7 +105,10 @@ def _segmentation(cases: pd.DataFrame, summary: pd.DataFrame, structures: Struct
     pictures = [dice_strip(cases, structures=structures)]
     pictures += [p for name in structures.names if (p := volume_agreement(cases, structure=name))]
     table = summary_of(summary, task=Task.SEG, of="structures")
-    return Section("Segmentation", text.SEGMENTATION, table, pictures)
+    empty = {name: int(cases[f"true_volume_mm3_{name}"].eq(0).sum()) for name in structures.names}
+    without = ", ".join(f"{readable(name)} in {n}" for name, n in empty.items() if n)
+    lead = text.SEGMENTATION + (f" {text.WITHOUT} {without}." if without else "")
+    return Section("Segmentation", lead, table, pictures)
 
 
 def _head(cases: pd.DataFrame, summary: pd.DataFrame, head: Head) -> Section:
@@ -118,7 +121,7 @@ def _lead(cases: pd.DataFrame, head: Head) -> str:
     if head.kind is Kind.NUMBER:
         return text.NUMBER
     counts = {name: int(found.against_rest(c)[0].sum()) for c, name in enumerate(head.classes)}
-    lead = f"{len(found.subjects)} subjects scored: {', '.join(f'{n} {name}' for name, n in counts.items())}. "
+    lead = f"{len(found.subjects)} subjects scored: {', '.join(f'{name} (n {n})' for name, n in counts.items())}. "
     if min(counts.values()) < _FEW:
         lead += f"With fewer than {_FEW} subjects in a class, read the interval, not the value. "
     return lead + text.CLASSES
@@ -134,6 +137,8 @@ def _examples(
             scan, reference, predicted = (_path(paths, subject, of=of) for of, paths in files.items())
             scores = ", ".join(f"{readable(name)} {spell(case[f'dice_{name}'])}" for name in structures.names)
             caption = f"{which} case: {subject}. Dice: {scores}."
+            if not any(case[f"true_volume_mm3_{name}"] for name in structures.names):
+                caption += " Its reference mask is empty."
             pictures.append(
                 case_picture(
                     scan,

@@ -147,6 +147,17 @@ def test_a_missing_scan_leaves_a_note(page):
     assert "Worst case: sub-3" in page
 
 
+def test_empty_references_are_told(study, page, tmp_path):
+    """The worst case showed no outline of a reference, and nobody learnt how many such masks there were."""
+    assert "reference mask is empty" not in page and "lacks a structure" not in page
+    cases = study["cases"]
+    cases = cases.assign(true_volume_mm3_lesion=cases["true_volume_mm3_lesion"].where(cases.index != 3, 0))
+    write_report(tmp_path / "r.html", title="Empty", **{**study, "cases": cases})
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert re.search(r"Worst case: sub-3\. Dice: lesion [.\d]+\. Its reference mask is empty\.", page)
+    assert "if it was not found, else 0): lesion in 1." in page
+
+
 @pytest.mark.parametrize("without", ["references", "images"])
 def test_nothing_to_show_or_score_breaks_nothing(study, tmp_path, without):
     empty = {c: np.nan for c in study["cases"] if c.startswith(("dice", "hd95", "asd", "true", "volume_error"))}
