@@ -31,6 +31,7 @@ from mtseg.data.synthetic_heads import (
     shares,
 )
 from mtseg.data.synthetic_heads.cohort import as_mask
+from mtseg.images import read_image
 from mtseg.metrics.overlap import compare_masks
 from mtseg.statistics.bootstrap import estimate
 from mtseg.statistics.repeatability import repeatability
@@ -134,7 +135,7 @@ def evaluate_robustness(arguments: argparse.Namespace) -> None:
     reference = _measure(head, np.eye(4))
     print(f"as it is: left {reference['left']:.2f}, right {reference['right']:.2f} mm3")
     rows = []
-    brain = arguments.brain and read_scan(arguments.brain)
+    brain = arguments.brain and read_image(arguments.brain)
     for kind, name, image, moved in _guises(head, brain):
         if arguments.only not in (None, kind):
             continue
@@ -201,7 +202,7 @@ def evaluate_labelled(arguments: argparse.Namespace) -> None:
     structure = STRUCTURES[arguments.name]
     rows = []
     for record in read_cohort(arguments.table, sequences=("t1",)).table.to_dict("records"):
-        head, labels = (read_scan(Path(record[kind])) for kind in ("t1", "mask"))
+        head, labels = read_scan(Path(record["t1"])), read_image(record["mask"])
         found = segment(head, locate(head), structure)
         mask, _ = native_masks(found, head, threshold=structure.threshold)
         spacing = voxel_sizes(head.affine)
