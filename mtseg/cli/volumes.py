@@ -153,12 +153,14 @@ def hippocampus(
 
 def _measure(structure: "Structure", inputs: list[Path], *, out: Path, **options: Any) -> None:
     from mtseg.cli.log import log_to_terminal
+    from mtseg.keys import Volume
     from mtseg.volumetry.scans import measure_structure
 
     log_to_terminal()
     table = measure_structure(structure, inputs, out=out, **options)
     measured = table["error"].isna().sum()
-    typer.echo(f"{out / structure.name}.tsv: {measured} of {len(table)} scans measured")
+    both = table.reindex(columns=[Volume.TOTAL])[Volume.TOTAL].notna().sum()
+    typer.echo(f"{out / structure.name}.tsv: {measured} of {len(table)} scans measured, both sides found in {both}")
     if not measured:
         raise typer.Exit(1)
 

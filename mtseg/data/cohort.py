@@ -183,7 +183,7 @@ def _with_id(table: pd.DataFrame, path: Path) -> pd.DataFrame:
         if found is None:
             raise InputError(
                 f"{path}: no column says who the subject is. Name it '{Column.SUBJECT}' "
-                f"(the columns are {', '.join(table.columns)})"
+                f"(the first row must hold the columns' names; it holds {', '.join(table.columns)})"
             )
         table = table.rename(columns={found: Column.SUBJECT.value})
     table[Column.SUBJECT] = table[Column.SUBJECT].fillna("")

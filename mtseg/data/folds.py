@@ -1,7 +1,8 @@
 """Folds for cross-validation: balanced over what matters, with families and repeated scans kept together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
+from mtseg.data.checks import NOTES
+from mtseg.data.checks.notes import first_few
+from mtseg.data.checks.visits import check_visits
 from mtseg.data.cohort import Cohort
-from mtseg.errors import InputError
+from mtseg.errors import InputError, Problem
 from mtseg.keys import Column
 
 MANY_VALUES = 10
@@ -27,7 +31,8 @@ def split_cohort(
 ) -> Cohort:
     """Add a column `fold` (0 to folds - 1), replacing one that is there.
 
-    The result depends on the subjects and the seed, not on the order of the rows.
+    The result depends on the subjects and the seed, not on the order of the rows. Ids that look like visits of one
+    person in no group, and columns with too many values to balance, are noted in the log.
 
     Args:
         cohort: The subjects, each id once.
@@ -40,8 +45,9 @@ def split_cohort(
         seed: Another seed gives other folds.
 
     Raises:
-        InputError: A column is absent, an id repeated, there are fewer subjects (groups) than folds, or a value of
-            `group`, not asked for by name, is so frequent that it can be no person or family.
+        InputError: A column is absent, an id repeated, there are fewer subjects (groups) than folds, a column of
+            numbers to balance has other cells, or a value of `group`, not asked for by name, is so frequent that it
+            can be no person or family.
     """
     table = cohort.table.sort_values(Column.SUBJECT)
     absent = [name for name in (*stratify, *([group] if group else [])) if name not in table]
@@ -49,6 +55,7 @@ def split_cohort(
         raise InputError(f"{cohort.path}: there is no column '{absent[0]}' to split by")
     if table[Column.SUBJECT].duplicated().any():
         raise InputError(f"{cohort.path}: some ids are repeated. Run `mtseg cohort check` and mend them first")
+    notes = [note for name in stratify for note in _unbalanced(table, name, folds=folds, path=cohort.path)]
     if group != Column.GROUP and (large := _as_large_as_a_fold(table, folds)):
         raise InputError(
             f"{cohort.path}: {large} in the column '{Column.GROUP}', so folds would be whole groups. Rename the "
@@ -56,6 +63,8 @@ def split_cohort(
         )
     if group:
         table = table.assign(**{Column.GROUP: _joined(table, group)})
+    for note in (*notes, *check_visits(table)):
+        NOTES.warning("note: %s", note)
     groups = groups_of(table)
     if not 2 <= folds <= groups.nunique():
         raise InputError(f"{cohort.path}: {groups.nunique()} subjects or groups cannot make {folds} folds")
@@ -70,6 +79,32 @@ def split_cohort(
         table=table.loc[cohort.table.index],
         targets=tuple(name for name in cohort.targets if name not in (Column.FOLD, Column.GROUP)),
     )
+
+
+def _unbalanced(table: pd.DataFrame, name: str, *, folds: int, path: Path) -> Iterator[Problem]:
+    """Note that most subjects have a text of their own in a column, so that it cannot be balanced.
+
+    Raises:
+        InputError: Most of these texts are numbers, and some are spelt as none; names them.
+    """
+    cells = table[name].dropna()
+    counts = cells.value_counts()
+    rare = counts.index[counts < folds]
+    if pd.api.types.is_numeric_dtype(cells) or counts.empty:
+        return
+    texts = pd.Series(rare, dtype=object).map(str)
+    number = pd.to_numeric(texts.str.replace(",", "."), errors="coerce").notna()
+    wrong = cells[pd.to_numeric(cells.map(str), errors="coerce").isna()]
+    if len(rare) > MANY_VALUES and number.mean() > 0.5 and len(wrong):
+        subjects = table.loc[wrong.index, Column.SUBJECT]
+        named = [f"'{cell}' ({subject})" for subject, cell in zip(subjects, wrong, strict=True)]
+        raise InputError(
+            f"{path}: {len(wrong)} of {len(cells)} cells of the column '{name}' are no numbers, so none of it can be "
+            f"balanced: {first_few(named)}. Write numbers with a decimal point, and n/a for what is missing"
+        )
+    if counts[rare].sum() > len(cells) / 2:
+        what = f"{len(rare)} of its {len(counts)} values are rarer than {folds} folds, so it is hardly balanced"
+        yield Problem("", name, what, "Balance over classes or numbers, or merge values", fatal=False)
 
 
 def _as_large_as_a_fold(table: pd.DataFrame, folds: int) -> str:

@@ -14,13 +14,16 @@ from rich.console import Console
 from rich.progress import track
 from skimage.filters import threshold_otsu
 
-from mtseg.data.checks import check_cohort, require_usable
+from mtseg.data.checks import NOTES, check_cohort, require_usable
+from mtseg.data.checks.notes import first_few
 from mtseg.data.checks.voxels import read_voxels
 from mtseg.data.cohort import Cohort
-from mtseg.errors import InputError
+from mtseg.errors import InputError, Problem
 from mtseg.images import first_volume
-from mtseg.keys import Key
+from mtseg.keys import Column, Key
 from mtseg.planes import Plane
+
+_Found = tuple[np.ndarray, np.ndarray, set[int]]
 
 
 def largest_area(counts: np.ndarray) -> int:
@@ -58,8 +61,9 @@ def choose_slices(cohort: Cohort, *, plane: str, rule: str, values: Sequence[int
         values: Mask values that count; all but the background if none is given.
 
     Returns:
-        The cohort with the column. A cell is missing where a subject has no structure and the rule needs one, or the
-        first sequence, in which the head would be looked for, is a DICOM series or there is none.
+        The cohort with the column; if several values counted unasked, a note in the log names them. A cell is missing
+        where a subject has no structure and the rule needs one, or the first sequence, in which the head would be
+        looked for, is a DICOM series or there is none.
 
     Raises:
         InputError: There is no such plane or rule.
@@ -72,35 +76,42 @@ def choose_slices(cohort: Cohort, *, plane: str, rule: str, values: Sequence[int
     records = cohort.records(sequences=cohort.sequences)
     shown = track(records, description="Slices", console=Console(stderr=True), disable=not sys.stderr.isatty())
     chosen = [_choose(record, plane=across, rule=rule, values=values) for record in shown]
-    column = pd.Series(chosen, index=cohort.table.index, dtype="Int64")
+    counted = sorted(set().union(*(found for _, found in chosen)))
+    if len(counted) > 1 and not values:
+        what = f"{first_few([*map(str, counted)])} count as structures"
+        NOTES.warning("note: %s", Problem("", Column.MASK, what, "If one is none, name the others (--value)", False))
+    column = pd.Series([index for index, _ in chosen], index=cohort.table.index, dtype="Int64")
     return replace(cohort, table=cohort.table.assign(**{across.column: column}))
 
 
-def _choose(record: Mapping[str, Any], *, plane: Plane, rule: str, values: Sequence[int]) -> int | None:
+def _choose(
+    record: Mapping[str, Any], *, plane: Plane, rule: str, values: Sequence[int]
+) -> tuple[int | None, set[int]]:
+    """The slice, if there is one, and the mask's values that counted."""
     found = _structures(record[Key.MASK], values)
     if found is None and rule == "middle":
         found = _head(next((path for path in record[Key.IMAGE] if path), None))
     if found is None:
-        return None
-    inside, affine = found
+        return None, set()
+    inside, affine, counted = found
     axis, turned = plane.axis(affine)
     counts = inside.sum(axis=tuple({0, 1, 2} - {axis}))
     # Always counted in one direction of the world, or ties would depend on the voxel order.
     index = RULES[rule](counts[::-1] if turned else counts)
-    return len(counts) - 1 - index if turned else index
+    return len(counts) - 1 - index if turned else index, counted
 
 
-def _structures(path: str | None, values: Sequence[int]) -> tuple[np.ndarray, np.ndarray] | None:
-    """Where the structures are in a mask, and its affine; None if there are none."""
+def _structures(path: str | None, values: Sequence[int]) -> _Found | None:
+    """Where the structures are in a mask, its affine, and their values; None if there are none."""
     if path is None:
         return None
     voxels, affine = _read(path)
     labels = np.rint(voxels)
     inside = np.isin(labels, values) if values else labels > 0
-    return (inside, affine) if inside.any() else None
+    return (inside, affine, {*np.unique(labels[inside]).astype(int).tolist()}) if inside.any() else None
 
 
-def _head(path: str | None) -> tuple[np.ndarray, np.ndarray] | None:
+def _head(path: str | None) -> _Found | None:
     """Where the head is in an image, and its affine; None for a folder with a DICOM series, or one value only."""
     if path is None or Path(path).is_dir():
         return None
@@ -108,7 +119,7 @@ def _head(path: str | None) -> tuple[np.ndarray, np.ndarray] | None:
     finite = np.isfinite(voxels)  # some programs write NaN outside of the head
     if not finite.any() or np.ptp(voxels[finite]) == 0:
         return None
-    return finite & (voxels > threshold_otsu(voxels[finite])), affine
+    return finite & (voxels > threshold_otsu(voxels[finite])), affine, set()
 
 
 def _read(path: str) -> tuple[np.ndarray, np.ndarray]:

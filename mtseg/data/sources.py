@@ -88,7 +88,7 @@ def from_bids(folder: str | os.PathLike, *, mask: str = "") -> pd.DataFrame:
         mask: Part of the file name that picks the masks, such as "label-lesion", where there are several kinds.
 
     Raises:
-        InputError: pybids is not installed, or this is no BIDS dataset with images.
+        InputError: pybids is not installed or hidden by a folder `bids`, or this is no BIDS dataset with images.
         ProblemsError: Several files claim one place in the table.
     """
     try:
@@ -96,6 +96,11 @@ def from_bids(folder: str | os.PathLike, *, mask: str = "") -> pd.DataFrame:
         from bids.exceptions import BIDSValidationError
     except ModuleNotFoundError:
         raise InputError("Reading BIDS needs pybids. Run `pip install mtseg[bids]`") from None
+    except ImportError as error:
+        raise InputError(
+            f"Reading BIDS needs pybids, but 'bids' is something else here, perhaps a folder of that name ({error}). "
+            "Work in another folder, or run `pip install mtseg[bids]`"
+        ) from None
     folder = Path(folder).absolute()
     derivatives = [path.parent for path in sorted(folder.glob("derivatives/*/dataset_description.json"))]
     try:

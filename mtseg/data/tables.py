@@ -14,7 +14,9 @@ FOLDER, SPELT = "mtseg_folder", "mtseg_spelt"
 """Attributes of a table that was read: the file's folder, and {column: {row: text}} of cells that became numbers, of
 which the text would be another one."""
 _KINDS = (".tsv", ".csv", ".parquet")
-MISSING_CELLS = ("", "n/a", "N/A", "nan", "NaN")
+MISSING_CELLS = ("", "n/a", "N/A", "nan", "NaN", "NA", "<NA>", "NULL", "null", "#N/A", "#NV", "#NULL!")
+"""What BIDS, R, pandas, databases, Excel (also the German one) and SPSS write for a missing cell. Words that can be a
+category, such as "none" or "unknown", are not among them."""
 
 
 def read_cells(path: Path) -> pd.DataFrame:
@@ -28,10 +30,16 @@ def read_cells(path: Path) -> pd.DataFrame:
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file. Check the path of the table") from None
     except UnicodeDecodeError:
-        raise InputError(f"{path}: is not UTF-8 text. Save it again as 'CSV UTF-8'") from None
+        workbook = path.read_bytes().startswith((b"PK", b"\xd0\xcf"))
+        what = "is an Excel file (or another program's workbook), no text" if workbook else "is not UTF-8 text"
+        raise InputError(f"{path}: {what}. Save it again as 'CSV UTF-8'") from None
     except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors, pyarrow's are either
-        raise InputError(f"{path}: cannot be read as a table ({error}). Save it as TSV or CSV") from None
+        remedy = "Save it as TSV or CSV, with the names of the columns in the first row"
+        raise InputError(f"{path}: cannot be read as a table ({error}). {remedy}") from None
     twice = cells.columns[cells.columns.duplicated()]
+    if "" in twice:
+        remedy = "The first row must hold the names: remove what stands above them, such as a title"
+        raise InputError(f"{path}: several columns have no name. {remedy}")
     if len(twice):
         raise InputError(f"{path}: the column '{twice[0]}' stands there twice. Rename or remove one")
     cells = cells.replace(dict.fromkeys(MISSING_CELLS, None)).dropna(how="all").reset_index(drop=True)

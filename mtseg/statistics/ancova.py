@@ -47,7 +47,8 @@ def ancova(
     The model has no interactions, so sums of squares of type II and III are the same: every term is tested beside all
     others. Adjusted means are those at the mean of numeric covariates, with each category of the others counted alike.
     In `checks` stands whether a covariate's effect differs between the groups, and whether residuals are normal
-    (Shapiro-Wilk) and vary alike in all groups (Brown-Forsythe); `p_hc3` is the test that does not suppose the last.
+    (Shapiro-Wilk) and vary alike in all groups (Brown-Forsythe; None if every group has two subjects, which lie equally
+    far from their median); `p_hc3` is the test that does not suppose the last.
 
     Args:
         table: One row per subject, without missing cells.
@@ -166,7 +167,9 @@ def _checks(
     statistic, p = stats.shapiro(found.residuals)
     yield {"check": "normal residuals (Shapiro-Wilk)", "statistic": statistic, "df1": None, "df2": None, "p": p}
     parts = [part.to_numpy() for _, part in pd.Series(found.residuals).groupby(groups.to_numpy())]
-    statistic, p = stats.levene(*parts, center="median")
+    away = [np.abs(part - np.median(part)) for part in parts]
+    told = max(map(np.ptp, away)) > 1e-9 * found.sd
+    statistic, p = stats.levene(*parts, center="median") if told else (None, None)
     check = "same variance in all groups (Brown-Forsythe)"
     yield {"check": check, "statistic": statistic, "df1": len(parts) - 1, "df2": len(y) - len(parts), "p": p}
 

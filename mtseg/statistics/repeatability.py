@@ -43,13 +43,15 @@ def repeatability(values: np.ndarray) -> dict[str, float]:
     (0.998, 0.612)
     """
     n, k = values.shape
-    centred = values - values.mean()
-    of_subjects = k * np.square(centred.mean(axis=1)).sum()
-    of_sessions = n * np.square(centred.mean(axis=0)).sum()
-    within = np.square(centred).sum() - of_subjects
+    of_subjects = k * np.square(values.mean(axis=1) - values.mean()).sum()
+    # Not as differences of sums, which rounding makes negative where sessions are the same.
+    away = values - values[:, :1]
+    shift = away.mean(axis=0)
+    rest = _rounded(away - away.mean(axis=1, keepdims=True) - shift + shift.mean(), values)
+    of_sessions, of_error = n * np.square(shift - shift.mean()).sum(), np.square(rest).sum()
     subjects, sessions = of_subjects / (n - 1), of_sessions / (k - 1)
-    error = max(within - of_sessions, 0.0) / ((n - 1) * (k - 1))
-    sd = _sd(within / (n * (k - 1)), df=n * (k - 1))
+    error = of_error / ((n - 1) * (k - 1))
+    sd = _sd((of_sessions + of_error) / (n * (k - 1)), df=n * (k - 1))
     sem = _sd(error, df=(n - 1) * (k - 1))
     found = {
         "icc_2_1": _agreement(subjects, sessions, error, n=n, k=k),
@@ -87,7 +89,8 @@ def bland_altman(values: np.ndarray, sessions: list[str]) -> pd.DataFrame:
     rows = []
     for a, b in combinations(range(values.shape[1]), 2):
         difference, size = values[:, b] - values[:, a], values[:, [a, b]].mean(axis=1)
-        n, bias, sd = len(difference), float(difference.mean()), float(difference.std(ddof=1))
+        n, bias = len(difference), float(difference.mean())
+        sd = float(_rounded(difference - bias, values).std(ddof=1))
         t = stats.t.ppf(0.975, n - 1)
         row: dict[str, Any] = {"first": sessions[a], "second": sessions[b], "n": n, "sd": sd}
         reach = t * sd * (1 / n + _LIMIT**2 / (2 * (n - 1))) ** 0.5
@@ -100,6 +103,11 @@ def bland_altman(values: np.ndarray, sessions: list[str]) -> pd.DataFrame:
         row["slope_p"] = np.nan if flat else float(stats.pearsonr(size, difference).pvalue)
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _rounded(rest: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """What is left of `values`, 0 where it is no more than their rounding."""
+    return np.where(np.abs(rest) > 8 * np.finfo(float).eps * np.abs(values).max(), rest, 0.0)
 
 
 def _consistency(subjects: float, error: float, *, n: int, k: int) -> Estimate:

@@ -42,6 +42,10 @@ AGREED = (
 )
 LEFT_OUT = "Subjects left out: {}. They are listed below."
 FLAGGED = "Subjects with quality flags: {}. Look at their pictures."
+IDENTICAL = (
+    "{}: {} and {} are the same in every subject. Was one scan measured twice, or a column copied? Then "
+    "nothing can be said of the error, and no number on this page is a finding."
+)
 
 
 def report_reliability(
@@ -107,9 +111,7 @@ def report_reliability(
         result=_result(numbers),
         n=int(numbers["n"].max()),
         sections=sections,
-        notes=[
-            note.format(count) for note, count in ((LEFT_OUT, len(found.excluded)), (FLAGGED, found.flagged)) if count
-        ],
+        notes=_notes(found),
         run=json.loads((out / File.RUN).read_text()),
     )
     return out / File.REPORT
@@ -165,6 +167,17 @@ def _result(numbers: pd.DataFrame) -> str:
         )
     ]
     return f"{name_of(row[MEASURE])}: {', '.join(said)}."
+
+
+def _notes(found: Sessions) -> list[str]:
+    counted = ((LEFT_OUT, len(found.excluded)), (FLAGGED, found.flagged))
+    identical = [
+        IDENTICAL.format(name_of(measure), a, b)
+        for measure, values in found.measured.items()
+        for a, b in combinations(values, 2)
+        if values[a].equals(values[b])
+    ]
+    return [*(note.format(count) for note, count in counted if count), *identical]
 
 
 def _picture(found: Sessions, agreement: pd.DataFrame) -> Figure:

@@ -14,6 +14,7 @@ from mtseg.data.cohort import as_numbers
 from mtseg.data.tables import read_cells
 from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.keys import Column, Volume
+from mtseg.volumetry.doubts import category_problems
 
 REASON = "reason"
 _NOTHING = (0, "0", False, "False", "none")
@@ -62,8 +63,8 @@ def read_subjects(
         drop_flagged: Leave out whoever has something in the column `flags` of `path`.
 
     Raises:
-        ProblemsError: Columns are absent or in both tables, ids occur twice or have no match, cells are no numbers: all
-            of it at once.
+        ProblemsError: Columns are absent or in both tables, ids occur twice, are spelt in two ways or none has a match,
+            cells are no numbers, categories are spelt in two ways or are words for what is not known: all at once.
         InputError: A file cannot be read.
     """
     tables, fingerprint = {}, ""
@@ -75,21 +76,24 @@ def read_subjects(
     wanted = list(dict.fromkeys([*categories, *numbers, *either, *optional]))
     texts = {name for table in tables.values() for name in either if name in table and _is_text(table[name])}
     named = [name for name in wanted if name in texts or name in categories]
-    if problems := _problems(tables, wanted, numeric=[name for name in wanted if name not in named]):
+    if problems := _problems(tables, wanted, named):
         raise ProblemsError(problems)
     (_, volumes), *others = tables.items()
     joined = volumes.set_index(Column.SUBJECT.value)
     unmatched = pd.Index([])
-    for _, table in others:
+    rowless: dict[str, str] = {}
+    for file, table in others:
         more = table.set_index(Column.SUBJECT.value)
         unmatched = more.index.difference(joined.index, sort=False)
+        rowless = dict.fromkeys(joined.index.difference(more.index), f"no row in {file.name}")
         joined = joined.join(more[[name for name in more if name in wanted]])
     said = remarks(joined)
     if drop_flagged and FLAGS not in said:
         raise InputError(f"{path}: there is no column '{FLAGS}' to leave subjects out by. Leave out --drop-flagged")
     spelt = joined[named].astype(str).where(joined[named].notna())
     typed = pd.concat([spelt, joined[[name for name in wanted if name not in named]].astype(float)], axis=1)
-    reasons = _reasons(typed, [name for name in wanted if name not in optional], said, drop_flagged=drop_flagged)
+    needed = [name for name in wanted if name not in optional]
+    reasons = _reasons(typed, needed, said, rowless, drop_flagged=drop_flagged)
     excluded = [*reasons.items(), *((name, "no volumes") for name in unmatched)]
     kept = typed[~typed.index.isin([*reasons])]
     flagged = int(said.loc[kept.index, FLAGS].notna().sum()) if FLAGS in said else 0
@@ -102,14 +106,19 @@ def remarks(table: pd.DataFrame) -> pd.DataFrame:
     return said.where(~said.isin(_NOTHING))
 
 
-def _problems(tables: dict[Path, pd.DataFrame], wanted: list[str], *, numeric: list[str]) -> list[Problem]:
+def _problems(tables: dict[Path, pd.DataFrame], wanted: list[str], named: list[str]) -> list[Problem]:
     problems = [problem for file, table in tables.items() for problem in _ids(file, table)]
     problems += column_problems(tables, wanted)
     if len(tables) == 2:
         problems += _strangers(*tables.items())
+    measured = next(iter(tables.values()))[Column.SUBJECT]
     for file, table in tables.items():
         cells = table.set_index(Column.SUBJECT.value)
-        problems += [problem for name in numeric if name in cells for problem in number_problems(cells[name], file)]
+        for name in cells.columns.intersection(wanted):
+            if name in named:
+                problems += category_problems(cells.loc[cells.index.isin(measured), name], file)
+            else:
+                problems += number_problems(cells[name], file)
     return problems
 
 
@@ -125,10 +134,13 @@ def measures_of(path: str | os.PathLike) -> list[str]:
     raise InputError(f"{path}: has none of {', '.join(Volume)}. Name the columns by --measure")
 
 
-def _reasons(table: pd.DataFrame, needed: list[str], said: pd.DataFrame, *, drop_flagged: bool) -> dict[str, str]:
-    """Why each subject is left out who is."""
+def _reasons(
+    table: pd.DataFrame, needed: list[str], said: pd.DataFrame, rowless: dict[str, str], *, drop_flagged: bool
+) -> dict[str, str]:
+    """Why each subject is left out who is; `rowless` says who is in the first table only."""
     reasons = {}
     errors, flagged = (dict(said[name].dropna()) if name in said else {} for name in (ERROR, FLAGS))
+    errors = rowless | errors
     for subject, row in table[needed].isna().iterrows():
         if row.any():
             reasons[str(subject)] = f"no {', '.join(row.index[row])}" + (
@@ -144,7 +156,10 @@ def _ids(file: Path, table: pd.DataFrame) -> Iterator[Problem]:
     if (ids == "").any():
         yield Problem("", str(file), f"{(ids == '').sum()} rows have no {Column.SUBJECT}", "Give every row one")
     for name in ids[ids.duplicated() & (ids != "")].unique():
-        remedy = "Keep one row per subject; for several scans use `mtseg volumes reliability`"
+        remedy = (
+            "Keep one row per subject, such as those of one visit (a spreadsheet's filter by session or scan will do); "
+            "for test-retest use `mtseg volumes reliability`"
+        )
         yield Problem(name, str(file), f"has {(ids == name).sum()} rows", remedy)
 
 
@@ -161,13 +176,18 @@ def column_problems(tables: dict[Path, pd.DataFrame], wanted: list[str]) -> Iter
 
 
 def _strangers(volumes: tuple[Path, pd.DataFrame], participants: tuple[Path, pd.DataFrame]) -> Iterator[Problem]:
+    """List ids that are spelt in another way; who just has no row is left out, unless that is everybody."""
     (_, table), (file, people) = volumes, participants
-    known = set(people[Column.SUBJECT])
-    for name in table[Column.SUBJECT]:
-        if name and name not in known:
-            similar = [other for other in known if _bare(other) == _bare(name)]
-            remedy = f"It has '{similar[0]}': spell the ids alike" if similar else "Add a row, or remove the subject"
-            yield Problem(name, str(file), "has no row of this subject", remedy)
+    ours, known = (dict.fromkeys(name for name in each[Column.SUBJECT] if name) for each in (table, people))
+    similar = {_bare(name): name for name in known if _bare(name)}
+    strange = [name for name in ours if name not in known]
+    misspelt = [name for name in strange if _bare(name) in similar]
+    for name in misspelt:
+        remedy = f"It has '{similar[_bare(name)]}': spell the ids alike"
+        yield Problem(name, str(file), "has no row of this subject", remedy)
+    if strange and len(strange) == len(ours) and not misspelt:
+        remedy = f"Spell the ids alike: '{strange[0]}' there, '{next(iter(known), '')}' here"
+        yield Problem("", str(file), "has no row of any subject who was measured", remedy)
 
 
 def _bare(name: str) -> str:

@@ -82,7 +82,7 @@ def test_only_with_a_bundle_are_masks_and_classes_compared_with_it(study):
         "6 subjects, sequences t1: problems to mend: 3, notes: 0; voxels were not read (--deep)",
     ]
     result = run("check", study / "c.tsv", "--bundle", "hippocampus_t1", "--deep")
-    assert "note: mask: 1 of 6 masks hold values that belong to no structure: 7." in result.output
+    assert "labelsTr/case_5.nii.gz: mask holds 7, but no structure's value (1, 2)." in result.output
     assert "note: mask: no mask holds posterior (value 2)." in result.output
 
 
@@ -97,6 +97,17 @@ def test_a_bundles_absent_columns_are_listed_with_all_else(study):
         "note: c.tsv: there is no column 'outcome' (target), so nothing is learnt or scored for it",
         "problem: case_1: series: adc does not exist",
     ]
+
+
+@pytest.mark.parametrize("names", [["T1", "FLAIR", "T1Gd"], ["T1", "flair", "n/a"]])
+def test_capitals_of_optional_sequences_are_told(names, study):
+    """Where all are optional, the table held no image at all; else those with capitals were left out."""
+    table = pd.read_csv(study / "c.tsv", sep="\t")
+    columns = {name: table["t1"] if name == names[0] else "n/a" for name in names}
+    table.drop(columns="t1").assign(**columns).to_csv(study / "c.tsv", sep="\t", index=False)
+    output = run("check", study / "c.tsv", "--bundle", "glioma_t1_flair_t1gd").output
+    assert "problem: c.tsv: the column 'T1' is not 't1' (sequence). Rename the column" in output
+    assert "no column holds image paths" not in output
 
 
 def test_a_terminal_gets_a_table(study, monkeypatch):

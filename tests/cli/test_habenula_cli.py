@@ -21,7 +21,7 @@ def asked(monkeypatch):
     def note(name, answer):
         monkeypatch.setattr(scans, name, lambda *given, **options: calls.append((name, given, options)) or answer)
 
-    note("measure_structure", pd.DataFrame({"error": [None, "broken"]}))
+    note("measure_structure", pd.DataFrame({"error": [None, None, "broken"], "total_mm3": [30.0, None, None]}))
     note("cut_crops", Path("crops.tsv"))
     note("synthesise", Path("made.tsv"))
     return calls
@@ -49,7 +49,7 @@ def test_measuring(asked, monkeypatch, capsys, start, command, structure):
     assert name == "measure_structure" and given == (structure, [Path("a.nii.gz"), Path("study")])
     expected = {"out": Path("out"), "profile": Path("p.json"), "network": Path("runs/mine"), "cluster": "local:2"}
     assert options == expected
-    assert f"{structure.name}.tsv: 1 of 2 scans measured" in capsys.readouterr().out
+    assert f"{structure.name}.tsv: 2 of 3 scans measured, both sides found in 1" in capsys.readouterr().out
 
 
 def test_no_scan_measured_is_a_failure(monkeypatch):

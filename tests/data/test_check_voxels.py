@@ -63,6 +63,14 @@ def test_an_empty_mask_is_a_note():
     assert (problem.fatal, values) == (False, {0})
 
 
+@pytest.mark.parametrize("value", [1 / 255, -0.004])
+def test_an_outline_that_rounding_loses_is_told_with_its_value(value):
+    """A scale factor of 1/255 made 1 to 0.0039, and the mask was called empty."""
+    said = f"mask holds {value:.3g}, which is rounded to 0, so its outline is lost"
+    assert mask(0, 0, value) == ([said], set())
+    assert check_mask(MASK, np.array([0, value], np.float32))[0][0].fatal
+
+
 @given(st.integers(0, 3000), st.floats(-0.49, 0.49))
 def test_what_is_nearly_whole_is_whole_and_what_is_not_is_told(whole, off):
     value = np.float32(whole + off)

@@ -33,6 +33,21 @@ def test_records_hold_absolute_paths_and_raw_cells(study):
     assert third["age"] is None
 
 
+@pytest.mark.parametrize("cell", ["n/a", "NA", "<NA>", "nan", "NULL", "null", "#N/A", "#NV", "#NULL!"])
+def test_what_programs_write_for_a_missing_cell(study, cell):
+    """R's NA was a class, and made a text of a column of numbers."""
+    study.table.loc[1, ["flair", "sex", "age"]] = cell
+    cohort = study.read()
+    record = cohort.records(sequences=["flair"], targets=["sex", "age"])[1]
+    assert (record["image"], record["sex"], record["age"]) == ([None], None, None)
+    assert cohort.table["age"][0] == 31
+
+
+def test_words_that_can_be_a_class_are_not_missing(study):
+    study.table["sex"] = words = ["none", "None", "unknown"]
+    assert [record["sex"] for record in study.read().records(sequences=[], targets=["sex"])] == words
+
+
 def test_records_without_mask_column_or_images(study):
     study.table = study.table.drop(columns="mask")
     assert study.read().records(sequences=[])[0] == {"subject": "a", "image": [], "mask": None}
@@ -263,6 +278,11 @@ def test_fold_without_folds_says_what_to_run(study):
         ("latin.csv", "subject,site\n1,Köln\n".encode("latin-1"), "is not UTF-8 text. Save it again as 'CSV UTF-8'"),
         ("header.csv", b"subject,t1\n", "the table has no rows"),
         ("nobody.csv", b"name,t1\nx,x.nii\n", "no column says who the subject is. Name it 'participant_id'"),
+        ("book.csv", b"PK\x03\x04\x14\xff\xfe", "no text. Save it again as 'CSV UTF-8'"),
+        ("old.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an Excel file"),
+        ("title.csv", b"Study of 2024,,\nid,t1,age\n1,a.nii,44\n", "columns have no name. The first row must hold"),
+        ("words.csv", b"Study, 2024\nid,t1,age\n1,a.nii,44\n", "with the names of the columns in the first row"),
+        ("line.csv", b"Study of 2024\nid,t1,age\n1,a.nii,44\n", "must hold the columns' names; it holds Study of 2024"),
         ("twice.csv", b"id,t1,t1\n1,a.nii,b.nii\n", "the column 't1' stands there twice"),
         ("surplus.csv", b"id,t1\n1,a.nii,b.nii\n", "cannot be read as a table"),
         ("text.parquet", b"id,t1\n", "cannot be read as a table"),

@@ -5,6 +5,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
@@ -22,6 +23,23 @@ def voxels(study, name, change):
     path = study.folder / name
     image = nib.load(path)
     nib.save(nib.Nifti1Image(change(image.get_fdata(dtype=np.float32)), image.affine), path)
+
+
+def reordered(study, name, codes):
+    """Save an image again with its voxels in another order."""
+    path = study.folder / name
+    image = nib.load(path)
+    to = ornt_transform(io_orientation(image.affine), axcodes2ornt(codes))
+    image = nib.Nifti1Image(image.get_fdata(dtype=np.float32), image.affine).as_reoriented(to)
+    image.set_sform(image.affine, 1)
+    image.set_qform(image.affine, 1)
+    nib.save(image, path)
+
+
+def decomposed(study):
+    """Name a file as macOS may, and the table as people type."""
+    (study.folder / FLAIR).rename(study.folder / "b" / "fla\u0308ir.nii.gz")
+    study.table.loc[1, "flair"] = "b/fl\u00e4ir.nii.gz"
 
 
 def header(study, name, affine=None, sform=1, qform=1):
@@ -79,6 +97,25 @@ BAD_FILES = {
     "missing file": (
         lambda s: (s.folder / FLAIR).unlink(),
         [f"b: {FLAIR}: flair does not exist. Correct the path (it is relative to the table's folder), or write n/a"],
+    ),
+    "backslashes": (
+        lambda s: s.cells("flair", "a/flair.nii.gz", FLAIR.replace("/", "\\"), "n/a"),
+        ["b: b\\flair.nii.gz: flair does not exist. Write / in place of \\ in the paths"],
+    ),
+    "another Unicode form": (
+        decomposed,
+        [
+            "b: b/fl\u00e4ir.nii.gz: flair does not exist. fla\u0308ir.nii.gz is there in another Unicode form (ü as"
+            " one sign, or as u and dots, as macOS may write it): copy the name from the folder into the table, or"
+            " rename the file"
+        ],
+    ),
+    "umlaut without such a file": (
+        lambda s: s.cells("flair", "a/flair.nii.gz", "b/flä\u0308ir.nii.gz", "ä/flair.nii.gz"),
+        [
+            f"{of}: flair does not exist. Correct the path (it is relative to the table's folder), or write n/a"
+            for of in ("b: b/flä\u0308ir.nii.gz", "c: ä/flair.nii.gz")
+        ],
     ),
     "empty file": (
         lambda s: (s.folder / FLAIR).write_bytes(b""),
@@ -146,6 +183,21 @@ BAD_FILES = {
             f"note b: mask: {LEFT_HANDED}",
             f"b: {MASK}: mask lies on another grid than t1 (LAS instead of RAS). Put first the sequence on which it was"
             " drawn, or resample it to that (nearest neighbour)",
+        ],
+    ),
+    "mask in another voxel order": (
+        lambda s: reordered(s, MASK, "ALS"),
+        [
+            f"b: {MASK}: mask lies on another grid than t1 (10×12×8 instead of 12×10×8 voxels). It is that grid in"
+            " another voxel order: reorient it to RAS, without resampling"
+        ],
+    ),
+    "mask in radiological order": (
+        lambda s: reordered(s, MASK, "LAS"),
+        [
+            f"note b: mask: {LEFT_HANDED}",
+            f"b: {MASK}: mask lies on another grid than t1 (LAS instead of RAS). It is that grid in another voxel"
+            " order: reorient it to RAS, without resampling",
         ],
     ),
     "no orientation": (
@@ -295,16 +347,40 @@ def test_bad_voxels(study, spoil, expected):
 
 def test_masks_are_compared_with_the_structures_in_one_note(study):
     voxels(study, MASK, one(40))
-    voxels(study, "c/mask.nii.gz", lambda data: data * 7)
+    voxels(study, "c/mask.nii.gz", one(7))
     assert study.lines(deep=True, structures=Structures({"left": 1, "right": 2})) == [
-        "note mask: 2 of 3 masks hold values that belong to no structure: 7, 40. They count as background; if one of"
-        " them is a structure, list it in the configuration",
+        "note mask: 2 of 3 masks (b, c) hold values that belong to no structure: 7, 40. They count as background; if"
+        " one of them is a structure, list it in the configuration",
         "note mask: no mask holds right (value 2). Check the value in the configuration against the masks",
     ]
     assert (
         "mask: no mask holds left (value 3 or 4). Check the value in the configuration against the masks"
         in study.lines(deep=True, structures=Structures({"left": [3, 4]}))
     )
+
+
+def test_masks_that_hold_other_values_only_are_refused(study):
+    """They trained, evaluated and scored as if the subject had no lesion."""
+    voxels(study, MASK, lambda data: data * 255)
+    voxels(study, "c/mask.nii.gz", np.zeros_like)
+    assert study.lines(masks=True, structures=Structures({"lesion": 1, "core": [3, 4]})) == [
+        "note c: c/mask.nii.gz: mask is empty. Right if the subject has nothing to outline; else the outline was not"
+        " saved",
+        f"b: {MASK}: mask holds 255, but no structure's value (1, 3, 4). Replace it by the structure's value (by 0 if"
+        " it is none), or set `structures` in the configuration",
+        "note mask: no mask holds core (value 3 or 4). Check the value in the configuration against the masks",
+    ]
+    assert study.lines(masks=True, structures=Structures({"lesion": [1, 255]}))[1:] == []
+
+
+def test_a_mask_may_hold_only_what_others_hold_beside_a_structure(study):
+    """Of tumours with a core, 7, and a rim, 1, one may lack the rim."""
+    voxels(study, MASK, one(7))
+    voxels(study, "c/mask.nii.gz", lambda data: data * 7)
+    lines = study.lines(masks=True, structures=Structures({"rim": 1}))
+    assert [line.split(". ")[0] for line in lines] == [
+        "note mask: 2 of 3 masks (b, c) hold values that belong to no structure: 7"
+    ]
 
 
 def test_a_mask_is_compared_with_the_first_sequence_asked_for(study):

@@ -5,7 +5,7 @@ import pytest
 
 from mtseg.data import check_cohort, read_cohort, require_usable
 from mtseg.data.checks.folds import check_folds
-from mtseg.data.checks.notes import merge_notes
+from mtseg.data.checks.notes import merge
 from mtseg.data.checks.table import check_table
 from mtseg.data.checks.targets import check_targets
 from mtseg.tasks import Head, Kind, Structures
@@ -243,7 +243,7 @@ def test_a_hundred_thousand_rows(tmp_path):
     cohort = read_cohort(tmp_path / "cohort.tsv")
     problems = check_table(cohort, sequences=["t1"], structures=None, heads=[SEX])
     problems += [*check_folds(cohort), *check_targets(cohort, heads=[SEX], folds=None)]
-    assert [str(problem).partition(". ")[0] for problem in merge_notes(problems)] == [
+    assert [str(problem).partition(". ")[0] for problem in merge(problems)] == [
         "p7: participant_id: the id stands in 2 rows",
         "site: the site is missing in 2 subjects (p3, p60000)",
         "site: Bonn and BONN count as different sites",

@@ -107,6 +107,35 @@ def test_few_persons_with_a_scan_or_two_are_groups():
     assert split_cohort(make(group=[*"aaabbbcc"]), folds=3).table["fold"].nunique() == 3
 
 
+AGES = [str(age) for age in range(30, 70)]
+
+
+def test_a_column_of_numbers_with_other_cells_is_refused_with_these():
+    """Each age was a class of its own, so that nothing was balanced."""
+    mixed = ["44,5", "unbekannt", *AGES[2:], None]
+    with pytest.raises(InputError, match=r"2 of 40 cells of the column 'age' are no numbers.*: '44,5' \(s000\), 'unb"):
+        split_cohort(make(age=mixed), stratify=["age"])
+    commas = [f"{age},5" for age in AGES]
+    with pytest.raises(InputError, match=r"40 of 40 cells .* \(s005\), …\. Write numbers with a decimal point"):
+        split_cohort(make(sex=[*"FM"] * 20, age=commas), stratify=["sex", "age"])
+
+
+@pytest.mark.parametrize(
+    ("column", "noted"),
+    [
+        ([f"{age} years" for age in AGES], "age: 40 of its 40 values are rarer than 5 folds, so it is hardly balanced"),
+        ([f"0{age}" for age in AGES], "40 of its 40 values"),
+        ([*"1234567", "8a"] * 5, ""),
+        (["high", "low"] * 20, ""),
+        (["high", "low"] * 15 + AGES[:10], ""),
+        ([None] * 40, ""),
+    ],
+)
+def test_a_column_where_everybody_has_a_text_of_their_own_is_noted(column, noted, caplog):
+    split_cohort(make(age=pd.Series(column, dtype=object)), stratify=["age"])
+    assert (noted in caplog.text) if noted else not caplog.text
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -1,5 +1,6 @@
 import json
 import sys
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -116,6 +117,13 @@ def test_bids_without_images(tmp_path):
     pytest.importorskip("bids")
     (tmp_path / "dataset_description.json").write_text(DESCRIPTION)
     with pytest.raises(InputError, match="there are no BIDS images"):
+        from_bids(tmp_path)
+
+
+def test_a_folder_named_bids_is_no_pybids(tmp_path, monkeypatch):
+    """It ended in a traceback."""
+    monkeypatch.setitem(sys.modules, "bids", ModuleType("bids"))
+    with pytest.raises(InputError, match=r"'bids' is something else here, .* run `pip install mtseg\[bids\]`"):
         from_bids(tmp_path)
 
 

@@ -164,6 +164,15 @@ def test_the_command(tmp_path):
     assert "slice_axial" not in written.targets
 
 
+@pytest.mark.parametrize(("values", "said"), [((), "note: mask: 1, 255 count as structures."), ((1, 255), "")])
+def test_several_values_that_count_are_named(values, said, tmp_path, caplog):
+    """A mask drawn with 255 counted like one drawn with 1, of which no training could know."""
+    cohort = cohort_of(tmp_path, ann=(mask_of(1, 2), {}), ben=(mask_of(3, 4, value=255), {}))
+    choose_slices(cohort, plane="axial", rule="middle", values=values)
+    assert caplog.text.count("count as structures") == bool(said)
+    assert said in caplog.text
+
+
 def test_records_carry_the_slice_in_training_and_prediction(tmp_path):
     cohort = cohort_of(tmp_path, plane="axial", ann=(mask_of(1), {"slice_axial": 0, "slice_coronal": 5}))
     (trained,) = training_records(cohort, sequences=["t1"], heads=())

@@ -1,5 +1,7 @@
 """Analysis of covariance against R and by hand."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -139,6 +141,17 @@ def test_a_category_that_a_group_lacks_has_no_slope():
     table = table[~((table["dx"] == "HC") & (table["site"] == "a"))]
     checks = ancova(table, "volume", group="dx", covariates=["site"]).checks
     assert np.isnan(checks["p"].astype(float)[0])
+
+
+@pytest.mark.parametrize("groups", ["aabb", "aabbcc"])
+def test_variances_of_groups_of_two_are_not_compared(groups):
+    """Its F was infinite, with p 0, and scipy warned on the terminal."""
+    table = pd.DataFrame({"dx": list(groups), "y": [1.0, 2.1, 4.0, 7.3, 5.2, 9.9][: len(groups)]})
+    with warnings.catch_warnings(action="error"):
+        found = ancova(table, "y", group="dx").checks.set_index("check")
+    assert found.loc["same variance in all groups (Brown-Forsythe)", ["statistic", "p"]].isna().all()
+    one_more = pd.concat([table, pd.DataFrame({"dx": ["a"], "y": [1.2]})])
+    assert ancova(one_more, "y", group="dx").checks["p"].notna().all()
 
 
 def test_without_a_difference_p_is_uniform():

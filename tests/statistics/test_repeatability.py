@@ -1,5 +1,7 @@
 """Test-retest statistics against the worked examples of their authors."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -98,6 +100,20 @@ def test_intervals_cover_the_truth():
         for name in hits:
             hits[name] += found[f"{name}_low"] < true[name] < found[f"{name}_high"]
     assert all(0.9 < n / 200 <= 0.99 for n in hits.values()), hits
+
+
+@pytest.mark.parametrize("shift", [0, 1.3])
+@pytest.mark.parametrize("seed", range(5))
+def test_sessions_that_are_the_same_but_for_a_shift(seed, shift):
+    """Rounding made a variance negative, whose root numpy warned of on the terminal, or gave the shift a p of 0."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(34, 4, (9, 1)) + shift * np.arange(3)
+    with np.errstate(all="raise"), warnings.catch_warnings(action="error"):
+        found, agreement = repeatability(values), bland_altman(values, ["a", "b", "c"])
+    assert found["sem"] == found["minimal_detectable_change"] == 0
+    assert found["within_subject_sd"] == pytest.approx(shift)
+    assert found["icc_3_1"] == 1 and np.isnan(found["icc_3_1_low"])
+    assert agreement["sd"].eq(0).all() and agreement[["p", "slope_p"]].isna().all(axis=None)
 
 
 def test_perfect_repeats_claim_no_certainty():

@@ -31,7 +31,7 @@ def simulate(seed: int = 0, *, shrink: int = 1) -> pd.DataFrame:
             "dx": dx,
             "sex": sex,
             "site": site,
-            "age": 42 + 12 * age,
+            "age": 55 + 12 * age,
             "icv_mm3": icv,
             "hamd": np.where(patient, 18 + 6 * severity, np.nan),
             "left_mm3": left,

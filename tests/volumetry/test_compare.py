@@ -199,6 +199,30 @@ def test_columns_that_cannot_be_used():
     ]
 
 
+def test_negative_ages():
+    """-9 for an age that is not known was one."""
+    table = simulate(shrink=10).set_index("participant_id")
+    table.iloc[3, table.columns.get_loc("age")] = -9
+    with pytest.raises(ProblemsError, match=r"age: negative ages: sub-003 \(-9\)\. Empty the cells"):
+        analyse(table, question())
+    centred = table.assign(age=table["age"] - table["age"].mean())
+    assert len(analyse(centred, question(severity=None)).terms)
+
+
+def test_numbers_and_sexes_to_look_at_are_named(tmp_path):
+    """999 years and a volume of 0 went into the analysis without a word."""
+    table = simulate(shrink=4)
+    asked = {"group": "dx", "covariates": ["age", "sex"], "measures": ["total_mm3"], "severity": "hamd"}
+    page = compare_volumes(write(table, tmp_path / "a.tsv"), out=tmp_path / "out", **asked)
+    assert "Look at these numbers" not in page.read_text() and "The column sex" not in page.read_text()
+    table.loc[3, "age"], table.loc[5, "total_mm3"], table.loc[[7, 9], "sex"] = 999, 0, "d"
+    table.loc[4, "hamd"] = -1
+    page = compare_volumes(write(table, tmp_path / "b.tsv"), out=tmp_path / "out", **asked)
+    text = page.read_text()
+    assert "Look at these numbers: total (mm³): sub-005 (0); age: sub-003 (999); hamd: sub-004 (-1). They" in text
+    assert "The column sex has 3 categories: F, M, d. Each is compared apart" in text
+
+
 def test_questions_that_contradict_themselves():
     with pytest.raises(ProblemsError) as error:
         question(covariates=("age", "dx"), severity="age", site_effect="random")

@@ -122,6 +122,15 @@ def test_errors_and_flags_are_told(tmp_path):
     assert "Subjects with quality flags: 1. Look" in page.read_text(), "of the two who are flagged one is left out"
 
 
+def test_sessions_that_are_the_same_are_told(tmp_path):
+    """It said that the volumes repeat themselves perfectly."""
+    same = retested()[:, [0, 0]]
+    page = report_reliability(write(long(same), tmp_path / "t.tsv"), out=tmp_path / "out")
+    assert "total (mm³): ses-1 and ses-2 are the same in every subject. Was one scan measured twice" in page.read_text()
+    page = report_reliability(write(long(retested()), tmp_path / "t.tsv"), out=tmp_path / "out")
+    assert "are the same in every subject" not in page.read_text()
+
+
 def test_volumes_that_are_0_in_both_sessions_are_equal():
     """Of one such subject, the mean percentage error was missing."""
     values = np.vstack([retested(n=6), [[0, 0]]])

@@ -80,6 +80,49 @@ def test_ids_spelt_in_another_way_are_named(tmp_path):
              people=PEOPLE.assign(participant_id=["P_7", "sub-3", "sub-2", "sub-1", "sub-9"]))  # fmt: skip
 
 
+def test_a_subject_without_a_row_is_left_out_as_one_with_an_empty_cell(tmp_path):
+    """It stopped everything."""
+    found = read(tmp_path, people=PEOPLE[PEOPLE["participant_id"] != "sub-2"])
+    assert found.table.index.tolist() == ["sub-4"]
+    assert dict(found.excluded.itertuples(index=False))["sub-2"] == "no dx, site, age (no row in participants.tsv)"
+    found = read(tmp_path, people=PEOPLE[["participant_id", "hamd"]].iloc[:2], categories=[], either=[])
+    assert found.table.index.tolist() == ["sub-1", "sub-2", "sub-4"], "severity is nobody's need"
+
+
+def test_tables_without_a_subject_in_common(tmp_path):
+    people = PEOPLE.assign(participant_id=["a", "b", "c", "d", "e"])
+    with pytest.raises(ProblemsError, match=r"no row of any subject who was measured.*'sub-1' there, 'a' here"):
+        read(tmp_path, people=people)
+
+
+@pytest.mark.parametrize("word", ["NA", "<NA>", "NULL", "null", "#N/A", "#NV", "#NULL!"])
+def test_what_programs_write_for_missing_is_no_category(tmp_path, word):
+    """R's NA was a group, and the reference of the others."""
+    people = PEOPLE.astype({"age": object})
+    people.loc[2, "dx"], people.loc[0, "age"] = word, word
+    found = read(tmp_path, people=people)
+    assert dict(found.excluded.itertuples(index=False))["sub-2"] == "no dx"
+    assert dict(found.excluded.itertuples(index=False))["sub-4"] == "no age"
+    assert found.table.empty
+
+
+def test_words_and_spellings_that_make_a_category_are_refused(tmp_path):
+    """Each was a group of its own, without a word."""
+    people = PEOPLE.assign(dx=["HC", "hc", "MDD", "unknown", "?"], site=["a", "a", "a ", "-", "b"], age="old")
+    with pytest.raises(ProblemsError) as error:
+        read(tmp_path, people=people)
+    assert [(problem.where.rpartition(", ")[2], problem.what) for problem in error.value.problems] == [
+        ("dx", "'unknown' (sub-1) would be compared as categories"),
+        ("dx", "'HC' (1) and 'hc' (1) differ in capitals, spaces or accents' encoding only"),
+        ("site", "'-' (sub-1) would be compared as categories"),
+    ], "who was not measured does not matter"
+
+
+def test_several_visits_of_one_subject(tmp_path):
+    with pytest.raises(ProblemsError, match=r"sub-1: .* has 2 rows\. Keep one row per subject, such as .* one visit"):
+        read(tmp_path, volumes=pd.concat([VOLUMES, VOLUMES.iloc[:1]]))
+
+
 def test_the_fingerprint_changes_with_either_table(tmp_path):
     before = read(tmp_path).fingerprint
     assert read(tmp_path).fingerprint == before

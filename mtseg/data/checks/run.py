@@ -13,12 +13,13 @@ from rich.progress import track
 
 from mtseg.data.checks.duplicates import file_digests, same_images
 from mtseg.data.checks.folds import check_folds
-from mtseg.data.checks.notes import merge_notes
+from mtseg.data.checks.notes import first_few, merge
 from mtseg.data.checks.runs import check_stretches, of_different_runs
 from mtseg.data.checks.slices import check_slices
 from mtseg.data.checks.subject import Findings, inspect_subject
 from mtseg.data.checks.table import check_table
 from mtseg.data.checks.targets import check_targets
+from mtseg.data.checks.visits import check_visits
 from mtseg.data.cohort import STRETCH, Cohort
 from mtseg.errors import Problem, ProblemsError
 from mtseg.keys import Column
@@ -57,8 +58,8 @@ def check_cohort(
         images_only: Check what a prediction uses, ids and sequences, and no masks, targets, folds, groups or sites.
 
     Returns:
-        Problems of the table first, then of the files in the table's order; empty if there are none. Notes that go
-        for several subjects are one.
+        Problems of the table first, then of the files in the table's order; empty if there are none. What goes for
+        several subjects is one, see `mtseg.data.checks.notes.merge`.
     """
     if images_only:
         unused = {*Column} - {Column.SUBJECT, *STRETCH, *SLICES}
@@ -66,6 +67,7 @@ def check_cohort(
     wanted = tuple(cohort.sequences if sequences is None else sequences)
     problems = check_table(cohort, sequences=wanted, structures=structures, heads=heads or ())
     problems += check_folds(cohort)
+    problems += [] if images_only else check_visits(cohort.table)
     problems += check_targets(cohort, heads=heads, folds=folds)
     problems += check_slices(cohort)
     problems += check_stretches(cohort, sequences=wanted) if cohort.clip else []
@@ -93,7 +95,7 @@ def check_cohort(
     problems += same_images(digests if deep else file_digests(scans))
     if structures is not None and structures.names:
         problems += _mask_values(findings, structures)
-    return merge_notes(problems)
+    return merge(problems)
 
 
 def require_usable(problems: Sequence[Problem]) -> None:
@@ -115,18 +117,28 @@ def _shown(results: Iterable[Findings], *, total: int) -> Iterable[Findings]:
 
 
 def _mask_values(findings: Iterable[Findings], structures: Structures) -> Iterator[Problem]:
-    """Compare all masks with the structures, in one note: an atlas has many more values than a bundle uses."""
-    known = {0}.union(*(structures.file_values(name) for name in structures.names))
-    seen = [finding.mask_values for finding in findings if finding.mask_values]
-    found = set().union(*seen)
-    unknown = sorted(found - known)
-    if unknown:
-        masks = sum(not values <= known for values in seen)
-        listed = ", ".join(map(str, unknown[:8])) + (", …" if len(unknown) > 8 else "")
+    """Compare masks with the structures. Values beside theirs are one note: an atlas has many more than a bundle uses.
+    With values only that stand beside theirs in no mask, one would teach and score that the subject has none of them.
+    """
+    wanted = set().union(*(structures.file_values(name) for name in structures.names))
+    seen = {scan: values - {0} for finding in findings for scan, values in finding.mask_values.items()}
+    found = set().union(*seen.values())
+    others = {scan: values - wanted for scan, values in seen.items() if values - wanted}
+    familiar = set().union(*(unknown for scan, unknown in others.items() if unknown != seen[scan]))
+    strange = [scan for scan in others if seen[scan].isdisjoint(wanted | familiar)]
+    for scan in strange:
+        yield scan.problem(
+            f"holds {_listed(seen[scan])}, but no structure's value ({_listed(wanted)})",
+            "Replace it by the structure's value (by 0 if it is none), or set `structures` in the configuration",
+        )
+    beside = {scan: unknown for scan, unknown in others.items() if scan not in strange}
+    if beside:
+        masks = first_few([scan.subject for scan in beside])
         yield Problem(
             "",
             Column.MASK,
-            f"{masks} of {len(seen)} masks hold values that belong to no structure: {listed}",
+            f"{len(beside)} of {len(seen)} masks ({masks}) hold values that belong to no structure: "
+            f"{_listed(set().union(*beside.values()))}",
             "They count as background; if one of them is a structure, list it in the configuration",
             fatal=False,
         )
@@ -138,5 +150,9 @@ def _mask_values(findings: Iterable[Findings], structures: Structures) -> Iterat
                 Column.MASK,
                 f"no mask holds {name} (value {' or '.join(map(str, values))})",
                 "Check the value in the configuration against the masks",
-                fatal=bool(unknown) and found.isdisjoint(known - {0}),  # empty masks are right in healthy people
+                fatal=bool(found) and found.isdisjoint(wanted),  # empty masks are right in healthy people
             )
+
+
+def _listed(values: Iterable[int]) -> str:
+    return first_few([str(value) for value in sorted(values)])

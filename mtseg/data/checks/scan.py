@@ -5,6 +5,7 @@ import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 import nibabel as nib
 from nibabel.filebasedimages import ImageFileError
@@ -55,7 +56,7 @@ def unreadable(scan: Scan, error: Exception) -> Problem:
     """Say why a file could not be read."""
     path = Path(scan.path)
     if not path.exists():
-        return scan.problem("does not exist", "Correct the path (it is relative to the table's folder), or write n/a")
+        return scan.problem("does not exist", _where_else(path))
     if path.stat().st_size == 0:
         return scan.problem("is an empty file", COPY_AGAIN)
     if isinstance(error, (EOFError, zlib.error)):
@@ -63,6 +64,31 @@ def unreadable(scan: Scan, error: Exception) -> Problem:
     if isinstance(error, ImageFileError):
         return scan.problem("is no image, or only the beginning of one", f"{COPY_AGAIN}, or convert it to NIfTI")
     return scan.problem(f"cannot be read as an image ({error})", f"{COPY_AGAIN}, or convert it to NIfTI")
+
+
+def _where_else(path: Path) -> str:
+    """Say how to name a file that does not exist; it may be spelt as another system spells it."""
+    if "\\" in str(path):
+        return "Write / in place of \\ in the paths"
+    if not str(path).isascii() and (found := _in_any_form(path)):
+        return (
+            f"{found.name} is there in another Unicode form (ü as one sign, or as u and dots, as macOS may write it): "
+            "copy the name from the folder into the table, or rename the file"
+        )
+    return "Correct the path (it is relative to the table's folder), or write n/a"
+
+
+def _in_any_form(path: Path) -> Path | None:
+    """Find a file of this name, whatever the Unicode form of any part of its path."""
+    found = Path(path.anchor)
+    for part in path.parts[1:]:
+        there = found.iterdir() if found.is_dir() else ()
+        same = (entry for entry in there if normalize("NFC", entry.name) == normalize("NFC", part))
+        entry = found / part if (found / part).exists() else next(same, None)
+        if entry is None:
+            return None
+        found = entry
+    return found
 
 
 def not_converted(scan: Scan) -> Problem:

@@ -25,13 +25,13 @@ class Findings:
         sequences: The image files that could be read.
         problems: What is wrong with the files.
         digests: Hash of each sequence's voxels (deep check only).
-        mask_values: Values in the mask, where it was read.
+        mask_values: Values in the mask, where it was read and holds whole numbers.
     """
 
     sequences: list[Scan] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     digests: dict[Scan, str] = field(default_factory=dict)
-    mask_values: set[int] = field(default_factory=set)
+    mask_values: dict[Scan, set[int]] = field(default_factory=dict)
 
 
 def inspect_subject(
@@ -94,7 +94,8 @@ def _scans(record: Mapping[str, Any], sequences: Sequence[str]) -> Iterator[Scan
 def _check_voxels(findings: Findings, scan: Scan, image: SpatialImage) -> list[Problem]:
     voxels = read_voxels(image)
     if scan.column == Column.MASK:
-        problems, findings.mask_values = check_mask(scan, voxels)
+        problems, values = check_mask(scan, voxels)
+        findings.mask_values |= {scan: values} if values else {}
     else:
         problems, findings.digests[scan] = check_sequence(scan, voxels)
     return problems

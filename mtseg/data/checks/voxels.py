@@ -9,6 +9,9 @@ from mtseg.data.checks.scan import Scan
 from mtseg.errors import Problem
 from mtseg.keys import MASK_ROUNDING
 
+NOISE = 1e-3
+"""By how much the voxels of an empty mask may differ; a scale factor of 1/255 makes an outline of 1 more."""
+
 
 def read_voxels(image: SpatialImage) -> np.ndarray:
     """Read the scaled voxels as float32, the type in which they will be computed with, and do not keep them."""
@@ -51,6 +54,10 @@ def check_mask(scan: Scan, voxels: np.ndarray) -> tuple[list[Problem], set[int]]
     if values[0] < 0:
         remedy = "Give every structure a value from 1 and the background 0"
         return [scan.problem(f"holds the negative value {values[0]:.0f}", remedy)], set()
+    if values[-1] == 0 and np.ptp(exact) > NOISE:
+        remedy = "Save it again with whole numbers, without a scale factor (scl_slope) in the header"
+        what = f"holds {max(exact, key=abs):.3g}, which is rounded to 0, so its outline is lost"
+        return [scan.problem(what, remedy)], set()
     if values[-1] == 0:
         remedy = "Right if the subject has nothing to outline; else the outline was not saved"
         problems.append(scan.problem("is empty", remedy, fatal=False))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from mtseg.data.checks.notes import first_few
 from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.keys import Volume
 from mtseg.statistics import false_discovery
@@ -14,6 +15,7 @@ from mtseg.statistics.asymmetry import asymmetry
 from mtseg.statistics.combat import combat
 from mtseg.statistics.partial_correlation import Method, partial_correlation
 from mtseg.volumetry.compare.question import ALL, Question, SiteEffect, strata
+from mtseg.volumetry.doubts import stray_negatives
 
 MEASURE, STRATUM, GROUP = "measure", "stratum", "group"
 METHODS: tuple[Method, ...] = ("pearson", "spearman")
@@ -103,6 +105,9 @@ def _check(table: pd.DataFrame, question: Question) -> None:
     if question.site_effect is not SiteEffect.FIXED and question.site and table[question.site].nunique() < 2:
         what = f"all {len(table)} subjects are of one, there is no difference to take out"
         problems.append(Problem("", question.site, what, "Leave out --site-effect and this covariate"))
+    if question.age and len(negative := stray_negatives(table[question.age])):
+        what = f"negative ages: {first_few([f'{subject} ({age:g})' for subject, age in negative.items()])}"
+        problems.append(Problem("", question.age, what, "Empty the cells of ages that are not known"))
     if question.severity and table[question.severity].isna().all():
         problems.append(Problem("", question.severity, "nobody has a number", "Check the column, or leave it out"))
     if problems:

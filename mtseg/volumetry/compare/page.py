@@ -1,7 +1,10 @@
 """The page of a comparison."""
 
+from collections.abc import Iterator
+
 import pandas as pd
 
+from mtseg.data.checks.notes import first_few
 from mtseg.keys import Column, Volume
 from mtseg.report.figure import Picture
 from mtseg.report.page import Section
@@ -19,6 +22,7 @@ from mtseg.volumetry.compare.layout import (
     tests_of,
 )
 from mtseg.volumetry.compare.question import ALL, Question, SiteEffect
+from mtseg.volumetry.doubts import FARTHEST, doubtful_numbers
 from mtseg.volumetry.pictures import name_of
 from mtseg.volumetry.subjects import REASON, Subjects
 
@@ -61,6 +65,12 @@ CORRELATED = (
 NOT_KEPT = (
     " ComBat did not keep {}: the differences between sites that it took out of the volumes are taken out here of both."
 )
+DOUBTED = (
+    "Look at these numbers: {}. They lie more than {} robust standard deviations from the median, are negative where "
+    "most are not, or are a volume of 0. If they say that something is not known (999, -9) or was not found (0), empty "
+    "the cells."
+)
+SEXES = "The column {} has {} categories: {}. Each is compared apart, and the adjusted means count all of them alike."
 SIDES = (
     "Left minus right of the same subjects, paired t-test. Asymmetry: the difference in per cent of the mean of both "
     "sides."
@@ -104,6 +114,10 @@ def notes_of(found: Comparison, question: Question, subjects: Subjects) -> list[
             "without them (--drop-flagged)."
         )
     absent = {"correlated with age (--age)": question.age, "repeated within each sex (--sex)": question.sex}
+    if question.sex and len(sexes := sorted(subjects.table[question.sex].unique())) > 2:
+        notes.append(SEXES.format(question.sex, len(sexes), ", ".join(sexes)))
+    if doubted := "; ".join(_doubted(subjects.table, question)):
+        notes.append(DOUBTED.format(doubted, FARTHEST))
     if undone := [analysis for analysis, column in absent.items() if column is None]:
         notes.append(f"Not {' and not '.join(undone)}: no covariate is named so.")
     match question.site_effect:
@@ -171,6 +185,15 @@ def sections_of(
         headings = {Column.SUBJECT.value: "subject", REASON: "reason"}
         sections.append(Section("Left out", "", plain(excluded, headings=headings)))
     return sections
+
+
+def _doubted(table: pd.DataFrame, question: Question) -> Iterator[str]:
+    """Numbers that may be none, by column, each with its subject."""
+    for name, numbers in table.select_dtypes("number").items():
+        none = numbers[numbers.eq(0)] if name in question.measures else numbers[:0]
+        odd = numbers.loc[numbers.index.isin(doubtful_numbers(numbers).index.union(none.index))]
+        if len(odd):
+            yield f"{name_of(str(name))}: {first_few([f'{subject} ({value:g})' for subject, value in odd.items()])}"
 
 
 def _of_site(question: Question) -> str:

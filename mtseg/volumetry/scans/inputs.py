@@ -1,5 +1,6 @@
 """Which scans are meant: files, a BIDS folder, DICOM series, a table."""
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pydicom.misc import is_dicom
 from mtseg.data import read_cohort
 from mtseg.data.checks.dicom import check_series
 from mtseg.data.checks.header import check_kind, check_orientation
+from mtseg.data.checks.notes import first_few
 from mtseg.data.checks.scan import Scan
 from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.files import state_of
@@ -26,7 +28,13 @@ TABLES = (".tsv", ".csv", ".parquet")
 IMAGES = (".nii", ".nii.gz", ".mgz")
 COLUMN, SESSION = "t1", "session"
 _T1W = ("_T1w.nii", "_T1w.nii.gz")
+_NAMED_T1 = re.compile(r"(?<![a-z0-9])(t1w?|mprage)(?![a-z0-9])", re.IGNORECASE)
+"""In the name of a file; with contrast agent (T1Gd) it is another sequence."""
+_FEWEST_VALUES = 10
+"""Different values that a scan has at least; masks and drawings of a few structures have fewer."""
 _BIDS_SCANS = tuple(f"{folder}/anat/*{end}" for folder in ("sub-*", "sub-*/ses-*") for end in _T1W)
+
+logger = logging.getLogger("mtseg")
 
 
 @dataclass(frozen=True)
@@ -58,8 +66,8 @@ def sources_of(inputs: Sequence[str | PathLike]) -> list[Source]:
     """List the scans.
 
     Args:
-        inputs: Image files; BIDS folders; folders of a DICOM series or of image files (of these, those that end with
-            _T1w, if any do); tables with a column `t1`, or just one of images, and perhaps one of sessions (`session`).
+        inputs: Image files; BIDS folders; folders of a DICOM series or of image files (of these, those that are named
+            as T1, if any are); tables with a column `t1`, or just one of images, and perhaps `session`.
 
     Raises:
         ProblemsError: A path does not exist, a folder or table holds no scans, or two have one name; lists all.
@@ -103,12 +111,16 @@ def _sources(path: Path) -> Iterator[Source]:
 
 
 def _images_in(folder: Path) -> list[Path]:
-    """The image files of a folder that has no BIDS folders and no DICOM files; of these T1w, if they are named so."""
+    """The image files of a folder that has no BIDS folders and no DICOM files; of these T1, if they are named so."""
     files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
     images = [file for file in files if file.name.lower().endswith(IMAGES)]
     if not images or any(is_dicom(file) for file in files if file not in images):
         return []
-    return [image for image in images if image.name.endswith(_T1W)] or images
+    named = [image for image in images if image.name.endswith(_T1W)]
+    named = named or [image for image in images if _NAMED_T1.search(image.name)] or images
+    if others := [image.name for image in images if image not in named]:
+        logger.warning("%s: not named as T1, not measured: %s", folder, first_few(others))
+    return named
 
 
 def _of_table(path: Path) -> Iterator[Source]:
@@ -151,7 +163,21 @@ def _letters(name: str) -> str:
 
 
 def read_scan(path: Path | None) -> nib.Nifti1Image:
-    """Read a scan, a file or a DICOM series, as (X, Y, Z) with finite voxels.
+    """Read a scan as `read_volume` does.
+
+    Raises:
+        InputError: As there, or it has so few different values that it is a mask.
+    """
+    scan = read_volume(path)
+    voxels = scan.get_fdata(dtype=np.float32).ravel()
+    few = len(np.unique(voxels[:: max(1, voxels.size // 100_000)])) < _FEWEST_VALUES  # of all of them it takes seconds
+    if few and (values := len(np.unique(voxels))) < _FEWEST_VALUES:
+        raise InputError(f"has {values} different values only, as a mask has. Give the T1 image itself")
+    return scan
+
+
+def read_volume(path: Path | None) -> nib.Nifti1Image:
+    """Read an image, a file or a DICOM series, as (X, Y, Z) with finite voxels.
 
     Raises:
         InputError: There is none, it cannot be read, left and right cannot be told, or it is no 3D image of anything.

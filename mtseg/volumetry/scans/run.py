@@ -21,7 +21,7 @@ from mtseg.errors import InputError
 from mtseg.files import WRITING, alone_in, read_table, replacing, write_table
 from mtseg.images import save_like
 from mtseg.keys import Column
-from mtseg.provenance import write_run
+from mtseg.provenance import check_command, command_in, write_run
 from mtseg.volumetry.scans.flags import MISSING, Flag, flags_of
 from mtseg.volumetry.scans.inputs import Source, read_scan, sources_of
 from mtseg.volumetry.scans.locate import locate
@@ -29,7 +29,7 @@ from mtseg.volumetry.scans.measure import native_masks, total_at_thresholds, vol
 from mtseg.volumetry.scans.networks import segmenter
 from mtseg.volumetry.scans.picture import draw
 from mtseg.volumetry.scans.segment import segment
-from mtseg.volumetry.scans.structures import RESEARCH, SIDES, Structure
+from mtseg.volumetry.scans.structures import HABENULA, HIPPOCAMPUS, RESEARCH, SIDES, Structure
 
 TOTAL_AT_THRESHOLDS = "total_mm3_at_thresholds"
 """What `mtseg volumes calibrate` reads of a scan: see `mtseg.volumetry.scans.measure.total_at_thresholds`."""
@@ -113,8 +113,12 @@ def measure_structure(
         The table, a row per scan of this call; one that failed has the reason in `error`.
 
     Raises:
-        InputError: Inputs, profile or network cannot be used, the folder is in use, or there is no such cluster.
+        InputError: Inputs, profile or network cannot be used, the folder is in use or holds the results of another
+            command, or there is no such cluster.
     """
+    command = f"volumes {structure.name}"
+    if command_in(out) not in {f"volumes {one.name}" for one in (HABENULA, HIPPOCAMPUS)}:  # whose files differ in name
+        check_command(out, command)
     sources = sources_of(inputs)
     if network is not None:
         structure = _own_network(structure, Path(network).absolute())
@@ -125,7 +129,6 @@ def measure_structure(
     weights = hashlib.sha256(segmenter(structure.bundle).weights.read_bytes()).hexdigest()[:12]
     made_with = f"mtseg {version('mtseg')}, {weights}, {structure.looks} looks, threshold {threshold:g}"
     tasks = [Task(structure, source, out, threshold, made_with) for source in sources]
-    command = f"volumes {structure.name}"
     with alone_in(out):
         _remove_leftovers(out)
         write_table(

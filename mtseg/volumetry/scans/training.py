@@ -3,7 +3,7 @@
 import logging
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nibabel as nib
@@ -27,7 +27,7 @@ from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.files import replacing
 from mtseg.keys import Column
 from mtseg.provenance import check_command, write_run
-from mtseg.volumetry.scans.inputs import COLUMN, read_scan
+from mtseg.volumetry.scans.inputs import COLUMN, read_scan, read_volume
 from mtseg.volumetry.scans.locate import locate
 
 logger = logging.getLogger("mtseg")
@@ -142,7 +142,7 @@ def cut_crops(table: str | os.PathLike, *, out: str | os.PathLike) -> Path:
 
 def _cut(subject: str, t1_file: Path, mask_file: Path, stem: Path) -> dict[str, str]:
     """Write one crop and its mask, and give their paths."""
-    t1, labels = (_read(file) for file in (t1_file, mask_file))
+    t1, labels = _read(read_scan, t1_file), _read(read_volume, mask_file)
     values = np.unique(labels.get_fdata(dtype=np.float32).round())
     if wrong := [f"{value:g}" for value in values if not 0 <= value <= _LARGEST]:
         what = f"holds the values {', '.join(wrong[:5])}{', ...' if len(wrong) > 5 else ''}"
@@ -167,9 +167,9 @@ def _cut(subject: str, t1_file: Path, mask_file: Path, stem: Path) -> dict[str, 
     return paths
 
 
-def _read(file: Path) -> nib.Nifti1Image:
+def _read(reader: Callable[[Path], nib.Nifti1Image], file: Path) -> nib.Nifti1Image:
     try:
-        return read_scan(file)
+        return reader(file)
     except InputError as error:
         raise InputError(f"{file}: {error}") from None
 

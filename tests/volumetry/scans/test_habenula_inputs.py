@@ -58,6 +58,29 @@ def test_a_folder_of_nifti_files(tmp_path, save_series):
     assert [source.path for source in sources_of([tmp_path / "P 07"])] == [tmp_path / "P 07"]
 
 
+def test_images_of_a_folder_that_are_no_t1(tmp_path, caplog):
+    """A FLAIR and a mask beside a T1 were measured."""
+    names = ("ann_FLAIR.nii.gz", "ann_T1_MPRAGE.nii.gz", "ann_mask.nii.gz", "ann_t1gd.nii", "ben-t1w.nii", "cat1.nii")
+    for name in names:
+        touch(tmp_path / name)
+    found = [source.path.name for source in sources_of([tmp_path])]
+    assert found == ["ann_T1_MPRAGE.nii.gz", "ben-t1w.nii"]
+    assert "not named as T1, not measured: ann_FLAIR.nii.gz, ann_mask.nii.gz, ann_t1gd.nii, cat1.nii" in caplog.text
+
+
+def test_a_mask_is_no_t1(tmp_path):
+    """It got volumes."""
+    for name, values in (("two", 2), ("nine", 9)):
+        voxels = np.zeros((60, 60, 60), np.float32)
+        voxels[20:30, 20:30, 20:30] = np.random.default_rng(0).integers(0, values, (10, 10, 10))
+        nib.save(nib.Nifti1Image(voxels, np.eye(4)), tmp_path / f"{name}_T1w.nii.gz")
+        with pytest.raises(InputError, match=rf"has {values} different values only, as a mask has\. Give the T1"):
+            read_scan(tmp_path / f"{name}_T1w.nii.gz")
+    voxels[20, 20, 20:22] = 0.5, 1.5
+    nib.save(nib.Nifti1Image(voxels, np.eye(4)), tmp_path / "few.nii.gz")
+    assert read_scan(tmp_path / "few.nii.gz").shape == (60, 60, 60)
+
+
 def test_another_sequence_is_no_t1(tmp_path):
     """A table whose T1 cells are all empty had its T2 images measured."""
     touch(tmp_path / "t2.nii.gz")
