@@ -58,7 +58,7 @@ def check(
         present = [name for name in asked["sequences"] if name in cohort.table]
         optional_present = [name for name in optional if name in present]
         cohort = read_cohort(table, sequences=present, optional=optional_present, **reading)
-        spelt = {name.casefold() for name in cohort.table}  # of capitals the list tells
+        spelt = {str(name).casefold() for name in cohort.table}  # of capitals the list tells
         asked["sequences"] = [name for name in asked["sequences"] if name.casefold() in spelt or name not in optional]
     problems = check_cohort(cohort, folds=folds, deep=deep, **asked)
     _show(problems, folder=cohort.path.parent)
