@@ -6,6 +6,11 @@ MISSING = -1
 """Voxel value of a mask that a subject does not have; such a mask adds nothing to the loss."""
 
 
+MISSING_CELLS = ("", "n/a", "N/A", "nan", "NaN", "NA", "<NA>", "NULL", "null", "#N/A", "#NV", "#NULL!")
+"""What BIDS, R, pandas, databases, Excel (also the German one) and SPSS write for a missing cell. Words that can be a
+category, such as "none" or "unknown", are not among them."""
+
+
 MASK_ROUNDING = 0.01
 """How far a mask's voxels may be from whole numbers, as scale factors and float formats leave them."""
 

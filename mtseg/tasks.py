@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mtseg.errors import InputError, Problem, ProblemsError
+from mtseg.keys import MISSING_CELLS
 
 
 class Kind(StrEnum):
@@ -168,6 +169,8 @@ def _wrong_definition(name: Any, definition: Any) -> Iterator[tuple[str, str]]:
             yield f"{kind} is {names!r}", f"Give a list of {fewest} or more different names"
         elif any(isinstance(one, bool) for one in names):
             yield f"YAML reads yes, no, true and false in {kind} as booleans", "Put quotes round them"
+        elif missing := {*map(str, names)}.intersection(MISSING_CELLS):
+            yield f"{kind}: '{missing.pop()}' means that a cell is missing", "Rename it, in the table too"
     if not math.isfinite(_as_float(definition.get("mean", 0))):
         yield f"mean is {definition['mean']!r}", "Give a number in the column's unit"
     if not 0 < _as_float(definition.get("sd", 1)) < math.inf:

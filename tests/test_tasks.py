@@ -86,6 +86,7 @@ def test_heads_from_a_configuration():
         {"mean": 1, "sd": [1]},
         {"classes": None},
         {"classes": [False, True]},
+        {"classes": ["NA", "patient"]},  # read as missing: nobody would have been one
         {"classes": ["a", "b"], "weight": 3},
         ["a", "b"],
         None,

@@ -13,6 +13,7 @@ from mtseg.bundle.config import KINDS
 from mtseg.engine import check_settings
 from mtseg.engine.settings import is_count, is_number
 from mtseg.errors import Problem, ProblemsError
+from mtseg.keys import Column
 from mtseg.tasks import Structures, heads_from
 
 _KIND_OF = {
@@ -49,7 +50,7 @@ def check_training_settings(config: Mapping[str, Any], changes: Mapping[str, Any
     problems += [problem for problem in found if problem.where not in wrong]
     if wrong.isdisjoint(_KIND_OF):
         gone = {*(config.get("sequences") or ())} if "optional_sequences" not in changes else set()
-        problems += [*_named_twice(changed), *_wrong_optional(changed, gone=gone)]
+        problems += [*_wrong_sequences(changed), *_wrong_optional(changed, gone=gone)]
         problems += _wrong_weights(changed["loss_weights"])
         if "_target_" not in changed["network_def"]:
             problems.append(Problem("", "network_def", "has no _target_", "Name the network there"))
@@ -113,7 +114,10 @@ def _told(check: Callable[..., Any], *args: Any, **options: Any) -> Sequence[Pro
     return ()
 
 
-def _named_twice(config: Mapping[str, Any]) -> Iterator[Problem]:
+def _wrong_sequences(config: Mapping[str, Any]) -> Iterator[Problem]:
+    """Those that are there twice, and columns that are no images, or, as the mask, the answer."""
+    if reserved := {*Column}.intersection(config["sequences"]):
+        yield Problem("", "sequences", f"{', '.join(reserved)}: is no sequence", "Name columns of images to learn from")
     for name in ("sequences", "optional_sequences"):
         if len({*config[name]}) < len(config[name]):
             yield Problem("", name, f"is {config[name]!r}", "Name each once")

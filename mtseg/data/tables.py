@@ -8,15 +8,12 @@ import pandas as pd
 
 from mtseg.errors import InputError
 from mtseg.files import check_folder, replacing
-from mtseg.keys import Column
+from mtseg.keys import MISSING_CELLS, Column
 
 FOLDER, SPELT = "mtseg_folder", "mtseg_spelt"
 """Attributes of a table that was read: the file's folder, and {column: {row: text}} of cells that became numbers, of
 which the text would be another one."""
 _KINDS = (".tsv", ".csv", ".parquet")
-MISSING_CELLS = ("", "n/a", "N/A", "nan", "NaN", "NA", "<NA>", "NULL", "null", "#N/A", "#NV", "#NULL!")
-"""What BIDS, R, pandas, databases, Excel (also the German one) and SPSS write for a missing cell. Words that can be a
-category, such as "none" or "unknown", are not among them."""
 
 
 def read_cells(path: Path) -> pd.DataFrame:

@@ -53,6 +53,7 @@ def test_all_that_is_wrong_is_told_at_once_before_there_is_a_folder(tiny, tmp_pa
         ({"learning_rate": 0}, r"^learning_rate: is 0\. Give a number above 0"),
         ({"sequences": ["dwi", "dwi"]}, r"^sequences: is \['dwi', 'dwi'\]\. Name each once$"),
         ({"optional_sequences": ["adc", "adc"]}, r"^optional_sequences: is \['adc', 'adc'\]\. Name each once$"),
+        ({"sequences": ["dwi", "mask"]}, r"^sequences: mask: is no sequence\. Name columns of images to learn from$"),
         ({"largest_voxel_mm": "8 mm"}, r"^largest_voxel_mm: is '8 mm'\. Give a size in mm above 0, or null$"),
         ({"largest_voxel_mm": float("nan")}, r"^largest_voxel_mm: is nan\. Give"),
         ({"plane": None}, r"^plane: is None\. Name it: sagittal, coronal or axial$"),
