@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
@@ -14,7 +15,7 @@ from mtseg.data import Cohort, read_cohort
 from mtseg.data.checks.notes import first_few
 from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.files import read_table, write_table
-from mtseg.keys import MASK_ENTROPY, Column, File, Key
+from mtseg.keys import MASK_ENTROPY, SUBSETS_FOLDER, Column, File, Key
 from mtseg.metrics import case_table
 from mtseg.report import write_report
 from mtseg.report.text import note_of_groups
@@ -84,6 +85,7 @@ def remove_scores(folder: str | os.PathLike) -> None:
     """Remove what an earlier evaluation left in a folder: its scores would pass for those of the next predictions."""
     for name in _SCORES:
         (Path(folder) / name).unlink(missing_ok=True)
+    shutil.rmtree(Path(folder) / SUBSETS_FOLDER, ignore_errors=True)
 
 
 def write_evaluation(

@@ -19,6 +19,10 @@ MASK_ENTROPY = "mask_entropy"
 """Column of a prediction: how uncertain its mask is."""
 
 
+SUBSETS_FOLDER = "subsets"
+"""Of an evaluation: the same with fewer sequences."""
+
+
 class Key(StrEnum):
     """Keys of a sample on its way from the table to the loss, and from the network to the files."""
 

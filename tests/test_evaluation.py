@@ -9,7 +9,7 @@ import pytest
 from mtseg.bundle import evaluate
 from mtseg.data import read_cohort
 from mtseg.errors import InputError
-from mtseg.evaluation import check_simple_scores, write_evaluation
+from mtseg.evaluation import check_simple_scores, remove_scores, write_evaluation
 from mtseg.files import read_table, write_table
 from mtseg.tasks import Structures, heads_from
 
@@ -151,3 +151,12 @@ def test_the_bundles_command_scores_one_fold(tiny, trained, tmp_path):
     run = json.loads(report.with_name("run.json").read_text())
     assert (run["command"], run["fold"]) == ("evaluate", 0)
     assert run["weights"] == str(trained / "models" / "model.pt")
+
+
+def test_scores_of_subsets_go_with_the_others(tmp_path):
+    """Those of an older evaluation would have stood beside the next one's."""
+    for name in ("cases.tsv", "run.json", "subsets/subsets.tsv", "subsets/dwi/report.html"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    remove_scores(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]

@@ -17,7 +17,7 @@ from mtseg.data import Cohort, check_cohort, read_cohort, write_cohort
 from mtseg.data.checks import NOTES
 from mtseg.errors import InputError, PassedOverError, ProblemsError
 from mtseg.files import alone_in, read_table, write_table
-from mtseg.keys import Column, File
+from mtseg.keys import SUBSETS_FOLDER, Column, File
 
 
 def evaluate_all(name: str, *, cohort: Path_, out: Path_, **options: Any) -> Iterator[Path]:
@@ -31,7 +31,7 @@ def evaluate_all(name: str, *, cohort: Path_, out: Path_, **options: Any) -> Ite
     """
     read_subsets(name, cohort=cohort, fold=options.get("fold"))  # refuses what the longer `evaluate` would not
     passed_over = []
-    for run, folder in ((evaluate, Path(out)), (evaluate_subsets, Path(out) / "subsets")):
+    for run, folder in ((evaluate, Path(out)), (evaluate_subsets, Path(out) / SUBSETS_FOLDER)):
         try:
             yield run(name, cohort=cohort, out=folder, **options)
         except PassedOverError as error:
