@@ -43,6 +43,14 @@ class Study:
     def cells(self, column: str, *values: str) -> None:
         self.table[column] = list(values)
 
+    def voxels(self, name: str, change: Callable[[np.ndarray], np.ndarray]) -> None:
+        """Save an image again with changed voxels."""
+        image = nib.load(self.folder / name)
+        save(self.folder / name, change(image.get_fdata(dtype=np.float32)), image.affine)
+
+    def one_voxel(self, name: str, value: float) -> None:
+        self.voxels(name, lambda data: np.where(np.arange(data.size).reshape(data.shape) == 0, np.float32(value), data))
+
     def lines(self, **options) -> list[str]:
         """What the check reports, with paths as in the table."""
         problems = check_cohort(self.read(), **options)

@@ -18,13 +18,6 @@ FLAIR, T1, MASK = "b/flair.nii.gz", "b/t1.nii.gz", "b/mask.nii.gz"
 SHIFTED = np.array([[1, 0, 0, 9], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
 
 
-def voxels(study, name, change):
-    """Save an image again with changed voxels."""
-    path = study.folder / name
-    image = nib.load(path)
-    nib.save(nib.Nifti1Image(change(image.get_fdata(dtype=np.float32)), image.affine), path)
-
-
 def reordered(study, name, codes):
     """Save an image again with its voxels in another order."""
     path = study.folder / name
@@ -80,10 +73,6 @@ def dicom(study, *series, at_mm=()):
             slice_.ImageOrientationPatient, slice_.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [0, 0, at_mm[number]]
         slice_.save_as(folder / f"{number}.dcm")
     study.cells("dwi", "a/dicom", "", "")
-
-
-def one(value):
-    return lambda data: np.where(np.arange(data.size).reshape(data.shape) == 0, value, data).astype(np.float32)
 
 
 COPY = "Copy it again from where it came from"
@@ -150,14 +139,14 @@ BAD_FILES = {
         ],
     ),
     "4D instead of 3D": (
-        lambda s: voxels(s, FLAIR, lambda data: np.stack([data, data], -1)),
+        lambda s: s.voxels(FLAIR, lambda data: np.stack([data, data], -1)),
         [
             f"b: {FLAIR}: flair has 4 dimensions instead of 3 (12×10×8×2). Give one 3D volume, e.g. one of those that"
             " nibabel.four_to_three makes"
         ],
     ),
     "trailing dimension": (
-        lambda s: voxels(s, FLAIR, lambda data: data[..., None]),
+        lambda s: s.voxels(FLAIR, lambda data: data[..., None]),
         [
             f"b: {FLAIR}: flair has a needless last dimension of size 1 (12×10×8×1). Drop it, e.g."
             " nibabel.save(nibabel.squeeze_image(nibabel.load(file)), file)"
@@ -171,7 +160,7 @@ BAD_FILES = {
         ],
     ),
     "mask on another grid": (
-        lambda s: voxels(s, MASK, lambda data: data[:, :, 1:]),
+        lambda s: s.voxels(MASK, lambda data: data[:, :, 1:]),
         [
             f"b: {MASK}: mask lies on another grid than t1 (12×10×7 instead of 12×10×8 voxels). Put first the sequence"
             " on which it was drawn, or resample it to that (nearest neighbour)"
@@ -269,34 +258,34 @@ BAD_FILES = {
 
 BAD_VOXELS = {
     "NaN": (
-        lambda s: voxels(s, FLAIR, one(np.nan)),
+        lambda s: s.one_voxel(FLAIR, np.nan),
         [f"b: {FLAIR}: flair holds NaN or Inf in 1 voxels. Export it again, or set these voxels to 0"],
     ),
     "Inf": (
-        lambda s: voxels(s, FLAIR, one(np.inf)),
+        lambda s: s.one_voxel(FLAIR, np.inf),
         [f"b: {FLAIR}: flair holds NaN or Inf in 1 voxels. Export it again, or set these voxels to 0"],
     ),
     "constant": (
-        lambda s: voxels(s, FLAIR, lambda data: 7 + 0 * data),
+        lambda s: s.voxels(FLAIR, lambda data: 7 + 0 * data),
         [f"b: {FLAIR}: flair is 7 everywhere. Export it again, or write n/a if there is no image"],
     ),
     "mask with fractions": (
-        lambda s: voxels(s, MASK, one(0.5)),
+        lambda s: s.one_voxel(MASK, 0.5),
         [
             f"b: {MASK}: mask holds 0.5, which is no whole number. Round or threshold it; resample masks with nearest"
             " neighbour only"
         ],
     ),
     "mask with negative values": (
-        lambda s: voxels(s, MASK, one(-1)),
+        lambda s: s.one_voxel(MASK, -1),
         [f"b: {MASK}: mask holds the negative value -1. Give every structure a value from 1 and the background 0"],
     ),
     "empty mask": (
-        lambda s: voxels(s, MASK, np.zeros_like),
+        lambda s: s.voxels(MASK, np.zeros_like),
         [f"note b: {MASK}: mask is empty. Right if the subject has nothing to outline; else the outline was not saved"],
     ),
     "mask with NaN": (
-        lambda s: voxels(s, MASK, one(np.nan)),
+        lambda s: s.one_voxel(MASK, np.nan),
         [f"b: {MASK}: mask holds NaN or Inf in 1 voxels. Export it again, or set these voxels to 0"],
     ),
     "one image of two subjects, packed differently": (
@@ -343,53 +332,6 @@ def test_bad_voxels(study, spoil, expected):
     spoil(study)
     assert study.lines() == []
     assert study.lines(deep=True) == expected
-
-
-def test_masks_are_compared_with_the_structures_in_one_note(study):
-    voxels(study, MASK, one(40))
-    voxels(study, "c/mask.nii.gz", one(7))
-    assert study.lines(deep=True, structures=Structures({"left": 1, "right": 2})) == [
-        "note mask: 2 of 3 masks (b, c) hold values that belong to no structure: 7, 40. They count as background; if"
-        " one of them is a structure, list it in the configuration",
-        "note mask: no mask holds right (value 2). Check the value in the configuration against the masks",
-    ]
-    assert (
-        "mask: no mask holds left (value 3 or 4). Check the value in the configuration against the masks"
-        in study.lines(deep=True, structures=Structures({"left": [3, 4]}))
-    )
-
-
-def test_masks_that_hold_other_values_only_are_refused(study):
-    """They trained, evaluated and scored as if the subject had no lesion."""
-    voxels(study, MASK, lambda data: data * 255)
-    voxels(study, "c/mask.nii.gz", np.zeros_like)
-    assert study.lines(masks=True, structures=Structures({"lesion": 1, "core": [3, 4]})) == [
-        "note c: c/mask.nii.gz: mask is empty. Right if the subject has nothing to outline; else the outline was not"
-        " saved",
-        f"b: {MASK}: mask holds 255, but no structure's value (1, 3, 4). Replace it by the structure's value (by 0 if"
-        " it is none), or set `structures` in the configuration",
-        "note mask: no mask holds core (value 3 or 4). Check the value in the configuration against the masks",
-    ]
-    assert study.lines(masks=True, structures=Structures({"lesion": [1, 255]}))[1:] == []
-
-
-def test_a_mask_may_hold_only_what_others_hold_beside_a_structure(study):
-    """Of tumours with a core, 7, and a rim, 1, one may lack the rim."""
-    voxels(study, MASK, one(7))
-    voxels(study, "c/mask.nii.gz", lambda data: data * 7)
-    lines = study.lines(masks=True, structures=Structures({"rim": 1}))
-    assert [line.split(". ")[0] for line in lines] == [
-        "note mask: 2 of 3 masks (b, c) hold values that belong to no structure: 7"
-    ]
-
-
-def test_a_mask_is_compared_with_the_first_sequence_asked_for(study):
-    for name in (FLAIR, MASK):
-        voxels(study, name, lambda data: data[:, :, 1:])
-    assert [line for line in study.lines(sequences=["flair", "t1"]) if "mask" in line] == []
-    assert any("mask lies on another grid than t1" in line for line in study.lines())
-    study.table.loc[1, "t1"] = ""  # then the first sequence that the subject has
-    assert study.lines() == []
 
 
 def test_other_formats(study):
