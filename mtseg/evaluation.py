@@ -15,7 +15,7 @@ from mtseg.data import Cohort, read_cohort
 from mtseg.data.checks.notes import first_few
 from mtseg.errors import InputError, Problem, ProblemsError
 from mtseg.files import read_table, write_table
-from mtseg.keys import MASK_ENTROPY, SUBSETS_FOLDER, Column, File, Key
+from mtseg.keys import MASK_ENTROPY, SCORES, SUBSETS_FOLDER, Column, File, Key
 from mtseg.metrics import case_table
 from mtseg.report import write_report
 from mtseg.report.text import note_of_groups
@@ -23,8 +23,6 @@ from mtseg.statistics import selective_table, simple_scores_table, summary_table
 from mtseg.tasks import Head, Kind, Structures
 
 logger = logging.getLogger("mtseg")
-
-_SCORES = (File.CASES, File.SUMMARY, File.SIMPLE_SCORES, File.SELECTIVE, File.REPORT)
 
 _OF_STRUCTURES = ("dice", "hd95_mm", "asd_mm", "volume_mm3", "true_volume_mm3", "volume_error_mm3")
 
@@ -83,7 +81,7 @@ def ambiguous_scores(
 
 def remove_scores(folder: str | os.PathLike) -> None:
     """Remove what an earlier evaluation left in a folder: its scores would pass for those of the next predictions."""
-    for name in _SCORES:
+    for name in SCORES:
         (Path(folder) / name).unlink(missing_ok=True)
     shutil.rmtree(Path(folder) / SUBSETS_FOLDER, ignore_errors=True)
 

@@ -112,3 +112,7 @@ class File(StrEnum):
     EXCLUDED = "excluded.tsv"
     RELIABILITY = "reliability.tsv"
     BLAND_ALTMAN = "bland_altman.tsv"
+
+
+SCORES = (File.CASES, File.SUMMARY, File.SIMPLE_SCORES, File.SELECTIVE, File.REPORT)
+"""Those that an evaluation adds to predictions."""

@@ -30,7 +30,7 @@ from mtseg.bundle.settings import check_device, wrong_kinds
 from mtseg.engine import find_checkpoint
 from mtseg.errors import InputError, ProblemsError, input_error_in
 from mtseg.files import replacing
-from mtseg.keys import File
+from mtseg.keys import SCORES, File
 from mtseg.memory import reuse_memory
 from mtseg.provenance import command_in
 
@@ -216,7 +216,7 @@ def evaluate(
     mirror = mirror or bool(changes.get("mirror"))
     changes |= {"cohort": cohort, "fold": fold, "mirror": mirror}
     out = Path(out).absolute()
-    check_output(out, folder, also=(File.CASES, File.SUMMARY, File.SIMPLE_SCORES, File.SELECTIVE, File.REPORT))
+    check_output(out, folder, also=SCORES)
     check_mirror(folder, mirror, weights=paths)
     with refusable(out):
         infer(folder, EVALUATION, add_uncertainty(config | changes), out=out, weights=paths)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import roc_curve
 
 from mtseg.statistics.bootstrap import SEED
 
@@ -24,16 +25,14 @@ def roc_band(target: np.ndarray, score: np.ndarray) -> pd.DataFrame:
     """
     rng = np.random.default_rng(SEED)
     grid = np.linspace(0, 1, 101)
-    negative, positive = score[~target], score[target]
-    allowed = np.searchsorted(np.arange(len(negative) + 1) / len(negative), grid, side="right") - 1
+    classes = [np.flatnonzero(target == value) for value in (False, True)]
 
-    def sensitivity(negative: np.ndarray, positive: np.ndarray) -> np.ndarray:
-        # The curve is a staircase: at one false positive rate the highest sensitivity reached counts, that of a
-        # threshold just above the first false positive too many.
-        too_many = np.append(np.sort(negative)[::-1], -np.inf)[allowed]
-        return (len(positive) - np.searchsorted(np.sort(positive), too_many, side="right")) / len(positive)
+    def sensitivity(rows: np.ndarray) -> np.ndarray:
+        false_positives, true_positives, _ = roc_curve(target[rows], score[rows], drop_intermediate=False)
+        # The curve is a staircase: at one false positive rate the highest sensitivity reached counts.
+        return true_positives[np.searchsorted(false_positives, grid, side="right") - 1]
 
-    resamples = ([rng.choice(part, len(part)) for part in (negative, positive)] for _ in range(_RESAMPLES))
-    low, high = np.quantile([sensitivity(*parts) for parts in resamples], [0.025, 0.975], axis=0)
-    whole = sensitivity(negative, positive)
+    curves = [sensitivity(np.concatenate([rng.choice(rows, len(rows)) for rows in classes])) for _ in range(_RESAMPLES)]
+    low, high = np.quantile(curves, [0.025, 0.975], axis=0)
+    whole = sensitivity(np.concatenate(classes))
     return pd.DataFrame({"false_positive_rate": grid, "sensitivity": whole, "low": low, "high": high})

@@ -21,7 +21,7 @@ from mtseg.experiment import run_experiment
 from mtseg.files import alone_in, read_table, replacing
 from mtseg.keys import Column, File
 from mtseg.networks.backbones import make_backbone
-from mtseg.provenance import command_in
+from mtseg.provenance import check_command
 from mtseg.study.pictures import read_picture
 
 SETTINGS = "settings.json"
@@ -68,8 +68,8 @@ def study_folder(plan: Plan, settings: Mapping[str, Any]) -> Iterator[Path]:
     known = json.loads(json.dumps({**settings, "quick": plan.quick, "shuffled": plan.shuffled}, default=str))
     with alone_in(out):
         path = out / SETTINGS
-        if not path.is_file() and (other := command_in(out)):
-            raise InputError(f"{out}: holds the results of `mtseg {other}`. Choose another folder (--out)")
+        if not path.is_file():
+            check_command(out, "study")
         try:
             before = dict(json.loads(path.read_text())) if path.is_file() else known
         except (ValueError, TypeError) as error:
