@@ -61,6 +61,7 @@ class Column(StrEnum):
     SUBJECT = "participant_id"
     MASK = "mask"
     FOLD = "fold"
+    SEQUENCES = "sequences"
     GROUP = "group"
     SITE = "site"
     FIRST_VOLUME = "first_volume"

@@ -75,7 +75,7 @@ def evaluate_subsets(name: str, *, cohort: Path_, out: Path_, fold: int | None =
                 used = read_table(folder / File.PREDICTIONS)[Column.SUBJECT]
                 subjects = subjects[subjects[Column.SUBJECT].isin(used)]
             summary = read_table(folder / File.SUMMARY)
-            summary.insert(0, "sequences", "+".join(kept))
+            summary.insert(0, Column.SEQUENCES, "+".join(kept))
             summaries.append(summary)
         write_table(pd.concat(summaries), found)
     if passed_over:

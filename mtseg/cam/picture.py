@@ -1,5 +1,6 @@
 """A map on the subject's anatomy: a picture for a paper, a page to move through."""
 
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,17 @@ from mtseg.files import replacing
 SHOWN = 0.2
 """Smaller shares of the map's maximum are not drawn."""
 _COLOUR, _LINE = "colour: share of the map's maximum, from 0.2", "; line: the mask that the network found"
+_PAGE = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{title}</title></head>
+<body style="font-family: sans-serif">
+<h1 style="font-size: 1.1em">{title}</h1>
+<p>{legend}</p>
+{view}
+</body>
+</html>
+"""
+"""nilearn's own title is written over the slices, and has room for a few letters."""
 
 
 def draw(
@@ -52,13 +64,14 @@ def write_page(path: Path, *, anatomy: nib.Nifti1Image, normalised: nib.Nifti1Im
         path: Of the page.
         anatomy: 3D image behind the map.
         normalised: The map as a share of its maximum, 0 to 1.
-        title: Of the page, a few letters.
+        title: Of the page.
     """
     view = plotting.view_img(
-        normalised, **_common(anatomy, normalised), symmetric_cmap=False, opacity=0.6, title=title, width_view=900
+        normalised, **_common(anatomy, normalised), symmetric_cmap=False, opacity=0.6, width_view=900
     )
+    page = _PAGE.format(title=escape(title), legend=escape(_COLOUR), view=view.get_iframe())
     with replacing(path) as temporary:
-        view.save_as_html(temporary)
+        temporary.write_text(page, encoding="utf-8")
 
 
 def _common(anatomy: nib.Nifti1Image, normalised: nib.Nifti1Image) -> dict[str, Any]:

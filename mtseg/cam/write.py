@@ -199,7 +199,7 @@ class WriteExplanations:
         own = self.folder / f"{subject}_mask.nii.gz"
         mask = first_volume(nib.load(own)) if self.structures.names else None
         draw(self.folder / f"{subject}_cam.png", anatomy=anatomy, normalised=first, mask=mask, title=title)
-        write_page(self.folder / f"{subject}_cam.html", anatomy=anatomy, normalised=first, title=subject)
+        write_page(self.folder / f"{subject}_cam.html", anatomy=anatomy, normalised=first, title=title)
 
 
 def remove_maps(folder: str | os.PathLike) -> None:

@@ -38,15 +38,23 @@ class WritePredictions:
         heads: The network's heads.
         probabilities: Also write `<subject>_prob.nii.gz`, 4D, one volume per structure in the order of `structures`;
             and, where there are any, the maps `<subject>_entropy.nii.gz` and `<subject>_disagreement.nii.gz`.
+        sequences: Names of the image's channels, of which a subject may lack some; empty where none may be missing.
     """
 
     def __init__(
-        self, folder: str | os.PathLike, *, structures: Structures, heads: Sequence[Head], probabilities: bool = False
+        self,
+        folder: str | os.PathLike,
+        *,
+        structures: Structures,
+        heads: Sequence[Head],
+        probabilities: bool = False,
+        sequences: Sequence[str] = (),
     ):
         self.folder = Path(folder)
         self.structures = structures
         self.heads = tuple(heads)
         self.probabilities = probabilities
+        self.sequences = sequences
         self.rows: list[dict[str, Any]] = []
 
     def attach(self, engine: Engine) -> None:
@@ -84,7 +92,8 @@ class WritePredictions:
         """Write the subjects of one batch."""
         for sample, answers in zip(engine.state.batch, engine.state.output, strict=True):
             row = self._write(sample[Key.SUBJECT], sample[Key.IMAGE].meta, answers)
-            self.rows.append(row | {name: int(sample[name]) for name in SLICES if name in sample})
+            row |= {name: int(sample[name]) for name in SLICES if name in sample}
+            self.rows.append(row | self._there(sample[Key.IMAGE]))
 
     def _write(self, subject: str, meta: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
         if broken := [name for name in (Task.SEG.value, *(head.name for head in self.heads)) if _broken(answers, name)]:
@@ -101,6 +110,14 @@ class WritePredictions:
             row |= _columns(head, answers[head.name].numpy(force=True))
             row |= _uncertainty(head, members[head.name]) if members else {}
         return row
+
+    def _there(self, image: Tensor) -> dict[str, str]:
+        """Column of the sequences that the subject had."""
+        if not self.sequences:
+            return {}
+        there = ~image.flatten(1).isnan().any(dim=1)
+        names = [name for name, has in zip(self.sequences, there.tolist(), strict=True) if has]
+        return {Column.SEQUENCES.value: "+".join(names)}
 
     def _write_mask(self, subject: str, meta: dict[str, Any], probabilities: np.ndarray) -> dict[str, Any]:
         values = np.array([0, *(self.structures.file_values(name)[0] for name in self.structures.names)])

@@ -64,7 +64,8 @@ def case_table(
         row = rows[str(record[Key.SUBJECT])]
         seg = _segmentation(row, record, structures=structures, folder=Path(folder)) if structures.names else {}
         answers = [_answer(row, record, head) for head in heads]
-        who = {Column.SUBJECT.value: str(record[Key.SUBJECT])} | {name: row[name] for name in SLICES if name in row}
+        used = {name: row[name] for name in (Column.SEQUENCES.value, *SLICES) if name in row}
+        who = {Column.SUBJECT.value: str(record[Key.SUBJECT])} | used
         return {**who, **seg, **{k: v for a in answers for k, v in a.items()}}
 
     with ThreadPoolExecutor(_WORKERS) as pool:

@@ -60,6 +60,7 @@ def test_a_title_with_what_looks_like_a_formula_is_drawn_as_it_stands(tmp_path):
 @pytest.mark.parametrize("place", [(2, 3, 4), None])
 def test_the_page_needs_no_network(place, tmp_path):
     anatomy, found = images(place=place)
-    write_page(tmp_path / "cam.html", anatomy=anatomy, normalised=found, title="p0")
+    write_page(tmp_path / "cam.html", anatomy=anatomy, normalised=found, title="p0: cost <$5 (gradcam)")
     page = (tmp_path / "cam.html").read_text()
-    assert "p0" in page and 'src="http' not in page and [*tmp_path.iterdir()] == [tmp_path / "cam.html"]
+    assert page.count("p0: cost &lt;$5 (gradcam)</") == 2  # the window's and the page's title
+    assert 'src="http' not in page and [*tmp_path.iterdir()] == [tmp_path / "cam.html"]

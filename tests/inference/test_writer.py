@@ -127,6 +127,13 @@ def test_columns_and_one_row_per_subject(tmp_path):
     assert names == {"007_mask.nii.gz", "8_mask.nii.gz", "predictions.tsv"}
 
 
+def test_the_sequences_that_a_subject_had(tmp_path):
+    t1, t2 = (str(save(tmp_path / f"{name}.nii.gz")) for name in ("t1", "t2"))
+    records = [{"subject": "a", "image": [t1, t2]}, {"subject": "b", "image": [None, t2]}]
+    write(tmp_path, [*map(LoadSubject(), records)], [answers(SIZE), answers(SIZE)], sequences=["t1", "t2"])
+    assert read_table(tmp_path / "predictions.tsv")["sequences"].tolist() == ["t1+t2", "t2"]
+
+
 def test_nothing_half_written_stays(tmp_path, monkeypatch):
     sample, out = load(save(tmp_path / "t1.nii.gz", codes="RAS")), tmp_path / "out"
 
