@@ -22,7 +22,7 @@ def flat_fields(agreement: MapAgreement) -> list[float]:
 
 
 @given(shape=SHAPES, seed=SEEDS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_map_that_looks_everywhere_alike_gets_the_chance_levels(shape, seed):
     _, mask = pair(shape, seed)
     found = compare_map(np.full(shape, 0.7), mask)
@@ -32,7 +32,7 @@ def test_a_map_that_looks_everywhere_alike_gets_the_chance_levels(shape, seed):
 
 
 @given(shape=SHAPES, seed=SEEDS, scale=st.sampled_from([1e-6, 3.0, 1e9]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_neither_the_unit_of_the_map_nor_the_order_of_voxels_matters(shape, seed, scale):
     attribution, mask = pair(shape, seed)
     found = compare_map(attribution, mask)

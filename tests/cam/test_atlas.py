@@ -143,7 +143,7 @@ def test_a_slice_alone_has_the_regions_at_its_place(atlas):
     assert found.loc["Vermis", "voxels"] == 0  # ends at z = 0
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     orders,
     orders,
@@ -165,7 +165,7 @@ def test_storage_order_changes_nothing(of_map, of_atlas, of_mask, size, scale, p
     pd.testing.assert_frame_equal(straight, turned, check_exact=True)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(orders, st.sampled_from([("Front_L", -8.0), ("Front_R", 8.0)]))
 def test_left_is_where_the_affine_says(order, side):
     region, x = side

@@ -47,7 +47,7 @@ def test_curves_of_a_linear_score_can_be_written_down(shape):
 
 
 @given(shape=ANY_SHAPE, seed=SEEDS, steps=st.integers(1, 9))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_what_deletion_takes_insertion_gives(shape, seed, steps):
     image, score = noise(1, *shape, seed=seed), linear(noise(1, *shape, seed=seed + 1))
     # half of the voxels are tied at 0, as in a map of a class
@@ -129,7 +129,7 @@ def test_a_ramp_is_filled_in_exactly(shape, axis):
 
 
 @given(seed=SEEDS, share=st.floats(0.1, 0.9))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_solves_the_equations_of_the_paper(seed, share):
     rng = np.random.default_rng(seed)
     image, removed = rng.normal(size=(2, 5, 6)), rng.random((5, 6)) < share
@@ -161,7 +161,7 @@ def test_weights_in_3d():
 
 
 @given(shape=ANY_SHAPE, seed=SEEDS, share=st.floats(0, 1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_filling_in_keeps_the_rest_and_its_range(shape, seed, share):
     rng = np.random.default_rng(seed)
     image, removed = rng.normal(size=(1, *shape)), rng.random(shape) < share

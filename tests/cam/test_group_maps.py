@@ -61,7 +61,7 @@ axes = st.permutations([("L", "R"), ("P", "A"), ("I", "S")]).flatmap(
 )
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(axes, min_size=3, max_size=3))
 def test_storage_order_changes_nothing(orders):
     straight = [image(v) for v in noise(3)]
@@ -74,7 +74,7 @@ def test_storage_order_changes_nothing(orders):
     np.testing.assert_allclose(found.mean.affine, AFFINE, atol=1e-9)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     st.tuples(*[st.floats(-0.3, 0.3)] * 3),
     st.tuples(*[st.floats(1.0, 3.0)] * 3),

@@ -104,7 +104,7 @@ def test_one_slice_is_enough():
     assert places(peak_table(image, count=1)) == [TOPS[0][0]]
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(
     st.permutations([("L", "R"), ("P", "A"), ("I", "S")]).flatmap(
         lambda axes: st.tuples(*(st.sampled_from(axis) for axis in axes))

@@ -78,7 +78,7 @@ def test_ablation_by_hand(full, without, weights):
     torch.testing.assert_close(found[0], (torch.tensor(weights)[:, None] * maps[0]).sum(dim=0))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(SHAPES, st.integers(1, 3))
 def test_an_occlusion_reaches_every_voxel(shape, channels):
     """Of a sum over the image the fall is the size of the window, which the image's edge may cut."""
@@ -107,7 +107,7 @@ def test_occlusion_knows_rows_and_a_missing_sequence():
     assert not found[:, 2:].any()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(SHAPES, SEEDS)
 def test_integrated_gradients_of_a_linear_score_are_its_terms(shape, seed):
     image, weights = noise(2, 3, *shape, seed=seed), noise(3, *shape, seed=seed + 1)
@@ -116,7 +116,7 @@ def test_integrated_gradients_of_a_linear_score_are_its_terms(shape, seed):
     torch.testing.assert_close(found, rows * (weights * image).sum(dim=1), rtol=1e-4, atol=1e-4)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(SHAPES, SEEDS)
 def test_integrated_gradients_sum_to_the_change_of_the_score(shape, seed):
     """From an empty image to this one (completeness), each image of a batch on its own."""

@@ -102,7 +102,7 @@ def test_the_limits_of_spacing(mm, largest, wrong):
     assert header(image(spaced(*mm)), largest_voxel_mm=largest) == expected
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(affines, orders)
 def test_spacing_is_that_of_the_voxels_however_they_lie(affine, order):
     made = stored(image(affine), order)
@@ -112,7 +112,7 @@ def test_spacing_is_that_of_the_voxels_however_they_lie(affine, order):
     assert what.startswith(f"t1 has voxels of {np.linalg.norm(fine[:3, 0]):.3g} × ")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(affines, orders)
 def test_left_handed_is_what_mirrors_space(affine, order):
     notes = [*check_handedness(T1, stored(image(affine), order))]
@@ -154,7 +154,7 @@ def test_one_orientation_is_enough(codes):
     assert found == ([] if any(codes) else [missing])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(affines, orders, orders)
 def test_two_forms_must_agree_on_left_and_right_and_may_differ_in_detail(affine, one, other):
     made = image(affine)
@@ -199,7 +199,7 @@ def test_voxels_are_numbers(dtype, what):
     assert header(made) == ([] if what is None else [what])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(affines, st.tuples(*[st.floats(-0.05, 0.05)] * 3))
 def test_grids_less_than_a_tenth_of_a_voxel_apart_are_one(affine, part):
     """Of the smallest spacing."""
@@ -208,7 +208,7 @@ def test_grids_less_than_a_tenth_of_a_voxel_apart_are_one(affine, part):
     assert [*check_grid({T1: image(affine), FLAIR: image(near), MASK: image(near)}, first=T1)] == []
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(affines, orders)
 def test_a_mask_stored_in_another_order_lies_on_another_grid(affine, order):
     """Voxel by voxel it would be read as another place's, even where the shape is the same."""

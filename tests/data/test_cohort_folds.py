@@ -24,7 +24,7 @@ subjects = st.lists(
 ).filter(lambda rows: len({row[2] or object() for row in rows}) >= 6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(rows=subjects, folds=st.integers(2, 6), seed=st.integers(0, 9), random=st.randoms(use_true_random=False))
 def test_folds_are_a_partition_that_keeps_groups_and_ignores_row_order(rows, folds, seed, random):
     sex, age, group = zip(*rows, strict=True)

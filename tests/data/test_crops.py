@@ -28,7 +28,7 @@ orientations = {
 }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(**orientations, angles=st.tuples(*[st.floats(-20, 20)] * 3), shift=st.tuples(*[st.floats(-4, 4)] * 3))
 def test_a_crop_shows_the_place_that_it_says(order, flips, spacing, angles, shift):
     image = image_of(lambda p: p @ [1.0, 2.0, -0.5], order=order, flips=flips, spacing=spacing)
@@ -38,7 +38,7 @@ def test_a_crop_shows_the_place_that_it_says(order, flips, spacing, angles, shif
     np.testing.assert_allclose(frame.cut(image), places @ [1.0, 2.0, -0.5], atol=0.02)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(**orientations, angles=st.tuples(*[st.floats(-20, 20)] * 3))
 @example(order=[0, 1, 2], flips=(-1, -1, -1), spacing=1.296875, angles=(0.0, 2.0, 5.0))
 def test_what_was_found_goes_back_to_where_it_was(order, flips, spacing, angles):

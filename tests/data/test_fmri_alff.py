@@ -76,7 +76,7 @@ def test_as_computed_one_voxel_after_the_other(volumes, tr_s, band_hz):
     assert found.alff.dtype == found.falff.dtype == np.float32
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(scale=st.floats(0.01, 100), offset=st.floats(-1e4, 1e4), slope=st.floats(-10, 10), seed=st.integers(0, 99))
 def test_scale_offset_and_trend(scale, offset, slope, seed):
     series = np.random.default_rng(seed).standard_normal((3, 80))
@@ -107,7 +107,7 @@ def test_a_band_that_was_not_measured():
         alff_falff(np.zeros((1, 20)), tr_s=2, band_hz=(0.01, 0.012))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(offset=st.floats(1, 1e5), rise=st.floats(-1, 1), volumes=st.sampled_from([40, 200, 1000]))
 def test_a_straight_line_rounded_to_float32_has_no_share(offset, rise, volumes):
     """The amplitudes of the rounding add up: in runs of 200 volumes a fifth of them had been called slow."""

@@ -45,7 +45,7 @@ def test_confounds_go_whatever_their_size_and_mean():
     np.testing.assert_allclose(left[1], 0, atol=0.03)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 999), number=st.integers(1, 6), scale=st.floats(0.01, 100), slope=st.floats(-5, 5))
 def test_what_is_left_shares_nothing_with_what_was_taken(seed, number, scale, slope):
     random = np.random.default_rng(seed)

@@ -82,7 +82,7 @@ def test_a_seed_of_one_voxel_stays_finite():
     assert z[0] == pytest.approx(7.25, abs=0.01)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(scale=st.floats(0.01, 100), offset=st.floats(-1e3, 1e3), seed=st.integers(0, 99))
 def test_scale_and_offset_change_nothing_and_a_sign_turns(scale, offset, seed):
     series = np.random.default_rng(seed).standard_normal((5, 40))

@@ -71,7 +71,7 @@ def test_constant_courses_only_are_zero():
     assert reho(np.full((8, VOLUMES), 7.0), np.ones((2, 2, 2), bool)).tolist() == [0] * 8
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 99), scale=st.floats(0.1, 10), offset=st.floats(-100, 100))
 def test_any_increasing_function_changes_nothing(seed, scale, offset):
     series = np.random.default_rng(seed).integers(0, 9, (8, VOLUMES)).astype(float)

@@ -73,7 +73,7 @@ def test_rules(rule, values, expected, tmp_path):
     seed=st.integers(0, 99),
     rule=st.sampled_from(["largest-area", "middle"]),
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_copy_in_another_voxel_order_gets_the_same_slice(tmp_path_factory, plane, codes, seed, rule):
     """Also where slices tie: the volume is small, and its mask has few voxels."""
     folder = tmp_path_factory.mktemp("orders")

@@ -29,7 +29,7 @@ def subject(*lesions, **other) -> Subject:
     return Subject("sub-001", 7, lesions, 60, "F", "good", **other)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(volume=st.floats(0.3, 120), side=st.sampled_from([-1, 1]), seed=st.integers(0, 99))
 def test_a_lesion_has_its_volume_in_the_tissue_of_its_side(anatomy, volume, side, seed):
     mask = infarct(anatomy, Lesion((side * 40.0, -10.0, 20.0), volume), seed=seed)

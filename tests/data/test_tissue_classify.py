@@ -33,7 +33,7 @@ def right(found, tissue):
     return (found.argmax(axis=0) == tissue)[BRAIN].mean()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 99), bias=st.tuples(*[st.floats(-0.5, 0.5)] * 3))
 def test_probabilities_find_the_tissue_under_a_bias_field(seed, bias):
     t1, tissue, priors = mixture(seed)
@@ -45,7 +45,7 @@ def test_probabilities_find_the_tissue_under_a_bias_field(seed, bias):
     assert right(found, tissue) > 0.97
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(scale=st.floats(1e-4, 1e4))
 def test_the_unit_does_not_matter(scale):
     t1, _, priors = mixture()

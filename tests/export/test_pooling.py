@@ -1,14 +1,13 @@
 """Poolings to a grid as torch computes them, in operations that every exporter has."""
 
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
 from mtseg.export.pooling import AverageCells, exportable
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_cells_are_those_of_torch(data):
     """Also of more cells than places, where cells share a place."""

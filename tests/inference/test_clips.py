@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -59,7 +59,6 @@ def test_what_is_no_run_is_passed_on():
 
 
 @given(st.integers(1, 40), st.integers(0, 60))
-@settings(deadline=None)
 def test_clips_cover_the_run_in_order_and_do_not_leave_it(clip, more):
     starts = clip_starts(clip + more, clip)
     assert starts[0] == 0 and starts[-1] == more

@@ -93,7 +93,7 @@ def test_odd_sizes_are_padded_and_cut(size, padded):
     tile=st.tuples(*[st.integers(3, 9)] * 3),
     reduction=st.tuples(*[st.sampled_from([1, 2, 4])] * 3),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_tiles_of_a_local_network_equal_the_whole(size, tile, reduction):
     x, network = image(2, 2, *size), Stub(reduction)
     tiled = infer(network, x, tile=tile)

@@ -134,7 +134,7 @@ STRIDES = st.lists(st.tuples(*[st.integers(1, 2)] * 2), min_size=1, max_size=3)
 
 
 @given(strides=STRIDES, size=st.tuples(*[st.integers(1, 9)] * 2))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_padding_to_the_size_that_the_error_names_works(strides, size):
     network = net(spatial_dims=2, channels=(2,) * (len(strides) + 1), strides=[1, *strides]).eval()
     try:

@@ -8,7 +8,7 @@ from mtseg.networks import JointNet
 from mtseg.networks.labels import largest, voxels_of_structures
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(classes=st.integers(1, 5), seed=st.integers(0, 99), steps=st.integers(1, 3))
 def test_largest_is_the_first_of_the_largest(classes, seed, steps):
     # few values, so that many are equal

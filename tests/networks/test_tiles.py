@@ -4,7 +4,7 @@ from itertools import pairwise
 from math import prod
 
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from monai.data.utils import dense_patch_slices
 
@@ -32,7 +32,6 @@ def test_tiles_are_no_larger_than_memory_allows_and_share_what_they_must(size):
 
 
 @given(st.tuples(*[st.integers(1, 60)] * 2), st.tuples(*[st.integers(3, 20)] * 2))
-@settings(deadline=None)
 def test_tiles_of_a_given_size_share_half(size, largest):
     tiles = tiles_of(size, largest)
     if tiles is None:

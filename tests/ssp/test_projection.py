@@ -54,7 +54,7 @@ def test_values_between_voxels_are_linear(sphere):
     assert np.allclose(found, (ways @ [1.0, 2.0, 3.0]).max(axis=0), atol=1e-3)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(order=orders)
 def test_storage_order_changes_nothing(sphere, order):
     image = image_of(lambda world: np.sin(world @ [0.05, 0.03, 0.11]) + 2)

@@ -66,7 +66,7 @@ def test_a_pons_of_the_atlas_comes_before_the_ball(image, monkeypatch):
     assert reference_mean(image, Reference.PNS, atlas=atlas_of(["Pons", "Vermis_6"])) == 4
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(order=orders)
 def test_storage_order_changes_nothing(image, atlas, order):
     for reference in Reference:

@@ -64,7 +64,7 @@ def test_what_the_template_lacks_nobody_has(template):
     np.testing.assert_array_equal(case.image.get_fdata(dtype=np.float32), expected)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(order=orders)
 def test_storage_order_changes_nothing(template, order):
     case, again = (next(simulate_normals(image, subjects=1)) for image in (template, stored(template, order)))

@@ -33,7 +33,7 @@ def test_each_half_has_a_medial_wall_that_looks_outwards(sphere):
     assert ((sphere.points[:, 0] > 0) == sphere.right).all()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(order=orders)
 def test_storage_order_changes_nothing(sphere, order):
     again = surface_from_mask(stored(image_of(ball), order))

@@ -85,7 +85,7 @@ def test_what_is_nearer_hides_what_is_behind():
     assert surface.points[index, 1] > 70
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(order=orders)
 def test_the_views_are_the_same_however_mask_and_volume_are_stored(sphere, maps, order):
     image = with_spot((30, 20, 45))

@@ -43,7 +43,7 @@ def test_equals_a_plain_loop():
         assert found[held_out].tolist() == pytest.approx(model.predict_proba(x[held_out])[:, 1].tolist(), abs=1e-4)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(subject=st.integers(0, N - 1), seed=st.integers(0, 3))
 def test_a_subject_does_not_know_its_own_target_nor_its_folds_values(subject, seed):
     table, target = cohort(seed)

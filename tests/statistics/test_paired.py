@@ -89,7 +89,7 @@ def test_several_rows_of_one_subject_are_refused():
         paired_numbers(pd.concat([a, a[:1]]), b)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(pairs=NUMBERS, seed=st.integers(0, 99))
 def test_order_of_subjects_does_not_matter_and_that_of_variants_turns_the_sign(pairs, seed):
     a, b = (series(values) for values in zip(*pairs, strict=True))

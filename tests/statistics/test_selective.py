@@ -35,7 +35,7 @@ def test_equally_certain_subjects_are_answered_together():
     assert aurc(np.array([1, 0, 1, 0]), np.zeros(4)).value == 0.5
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(cases=CASES, seed=st.integers(0, 99))
 def test_neither_order_nor_scale_matters_and_no_order_beats_the_errors_own(cases, seed):
     score, uncertainty = (np.array(values, dtype=float) for values in zip(*cases, strict=True))

@@ -47,7 +47,7 @@ def loaded(image: nib.Nifti1Image, path, **cells) -> dict:
 
 
 @given(plane=PLANES, codes=CODES, angles=ANGLES, data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_same_slice_whatever_the_voxel_order(tmp_path_factory, plane, codes, angles, data):
     index = data.draw(st.integers(0, SIZE[plane.across] - 1))
     image = stored(volume(angles=angles), codes)
@@ -66,7 +66,7 @@ def test_the_same_slice_whatever_the_voxel_order(tmp_path_factory, plane, codes,
 
 
 @given(plane=PLANES, codes=CODES, angles=ANGLES, data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_what_is_predicted_comes_back_to_its_slice_of_the_stored_grid(tmp_path_factory, plane, codes, angles, data):
     index = data.draw(st.integers(0, SIZE[plane.across] - 1))
     image = stored(volume(angles=angles), codes)

@@ -45,7 +45,7 @@ CODES = st.permutations(["LR", "PA", "IS"]).flatmap(lambda axes: st.tuples(*map(
 @given(first=CODES, second=CODES, mask=CODES)
 @example(first="PSR", second="RAS", mask="PSR")
 @example(first="LPS", second="LPS", mask="RAS")
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_voxel_order_does_not_matter(tmp_path_factory, first, second, mask):
     folder = tmp_path_factory.mktemp("orders")
     images = [save(folder / "t1.nii", voxels(), codes=first), save(folder / "t2.nii", voxels(seed=2), codes=second)]

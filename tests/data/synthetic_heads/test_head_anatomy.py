@@ -44,7 +44,7 @@ def test_tissue_is_told_by_intensity_and_the_habenulae_are_gone():
     assert anatomy.tissue.dtype == np.float32
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(scale=st.floats(0.01, 100), offset=st.floats(-50, 500))
 def test_the_unit_of_the_image_does_not_matter(scale, offset):
     np.testing.assert_allclose(anatomy_of(t1(scale, offset)).tissue, anatomy_of(t1()).tissue, atol=5e-3)

@@ -49,7 +49,7 @@ def test_a_wider_ventricle_pushes_both_sides_apart():
     np.testing.assert_allclose(moved[2], points[2])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=SEEDS, wider=st.floats(-1, 2), bend=st.floats(0, 1.5))
 def test_where_a_target_comes_from_is_found(seed, wider, bend):
     random = np.random.default_rng(seed)
@@ -59,7 +59,7 @@ def test_where_a_target_comes_from_is_found(seed, wider, bend):
     assert deformation(deformation.where(target)[None])[0] == pytest.approx(target, abs=0.1)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(seed=SEEDS)
 def test_habenulae_lie_where_they_belong_and_have_their_volume(anatomy, person, seed):
     scene = make_scene(anatomy, person, np.random.default_rng(seed), Variety())
@@ -101,7 +101,7 @@ def test_a_placed_shape_is_turned_and_enlarged(person):
     assert not turned.at(place + np.array([[9.5, 0, 0], [0, 0, -20]])).any()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=SEEDS, radius=st.floats(0.5, 5))
 def test_a_blob_is_an_ellipsoid_with_a_narrow_border(seed, radius):
     random = np.random.default_rng(seed)

@@ -22,7 +22,7 @@ def grid_points(reach_mm, step_mm):
     return np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(radii=st.tuples(*[st.floats(1.5, 4)] * 3), spacing=st.sampled_from([0.4, 0.7, 1.2]), volume=st.floats(5, 60))
 def test_a_shape_has_its_volume_round_its_centroid(radii, spacing, volume):
     shape = shape_of(ellipsoid(radii), spacing_mm=spacing, volume_mm3=volume)

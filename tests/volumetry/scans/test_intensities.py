@@ -17,7 +17,7 @@ def test_without_a_histogram_mean_and_deviation():
     assert done.mean() == pytest.approx(0, abs=1e-6) and done.std() == pytest.approx(1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(gain=st.floats(0.01, 100), offset=st.floats(-50, 50), gamma=st.floats(0.5, 2.0))
 def test_another_contrast_is_undone(gain, offset, gamma):
     done = standardise(gain * CROP**gamma + offset, KNOWN)
