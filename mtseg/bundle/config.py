@@ -1,5 +1,6 @@
 """Reading a bundle's configuration into one self-contained dictionary."""
 
+import re
 from collections.abc import Sequence
 from functools import cache, reduce
 from os import PathLike
@@ -12,6 +13,9 @@ from monai.bundle import ConfigParser
 from mtseg.errors import InputError
 
 _INCLUDE = "%bundles/"
+
+_NO_CLASS = "Cannot locate class or function path"
+_WRONG_ARGUMENTS = re.compile(r"unexpected keyword argument|missing \d+ required")
 
 _NULLABLE = ("tile_size",)
 """Lists that can be switched off."""
@@ -59,6 +63,15 @@ def load_config(*files: str | PathLike, root: Path) -> dict[str, Any]:
     parser = ConfigParser(config=included(ConfigParser.load_config_files(files)))
     parser.resolve_macro_and_relative_ids()
     return {key: value for key, value in parser.get().items() if key != ConfigParser.meta_key}
+
+
+def misnamed_in(error: BaseException) -> str | None:
+    """Find the class, or the argument of one, that does not exist, behind what MONAI makes of it."""
+    if isinstance(error, ModuleNotFoundError) and _NO_CLASS in str(error):
+        return str(error).rstrip(".")
+    if isinstance(error.__cause__, TypeError) and _WRONG_ARGUMENTS.search(str(error.__cause__)):
+        return f"{error.__cause__}. {str(error).splitlines()[0]}"
+    return None
 
 
 @cache

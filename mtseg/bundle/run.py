@@ -13,7 +13,7 @@ import yaml
 from monai.bundle import ConfigWorkflow
 
 from mtseg.bundle.changes import change_evaluation, change_metadata, change_training
-from mtseg.bundle.config import check_strings, load_config, parse_settings
+from mtseg.bundle.config import check_strings, load_config, misnamed_in, parse_settings
 from mtseg.bundle.exported import check_exports, file_of, with_onnx
 from mtseg.bundle.guards import (
     COPIED,
@@ -329,6 +329,8 @@ def _run(file: Path, *, kind: str) -> None:
         workflow.finalize()
     except Exception as error:
         wrong_input = input_error_in(error)
+        if wrong_input is None and (what := misnamed_in(error)):
+            wrong_input = InputError(f"{file.stem}: {what}. Correct the setting")
         if wrong_input is None:
             raise
         raise wrong_input from None

@@ -41,6 +41,23 @@ def test_all_that_is_wrong_is_told_at_once_before_there_is_a_folder(tiny, tmp_pa
 
 
 @pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        ("{_target_: mtseg.networks.JointNett}", r"^train: Cannot locate .* 'mtseg\.networks\.JointNett'\. Correct"),
+        (
+            "{_target_: mtseg.networks.JointNet, in_channels: 2, mask_clases: 2}",
+            r"^train: .*unexpected keyword argument 'mask_clases'\. Failed .* Correct the setting$",
+        ),
+        ("{_target_: mtseg.networks.JointNet, mask_classes: 2}", r"^train: .*missing 2 required .*'in_channels' and"),
+    ],
+)
+def test_a_network_that_there_is_not_is_told_in_a_line(network, message, tiny, tmp_path):
+    with pytest.raises(InputError, match=message):
+        train("stroke_dwi_adc", cohort=tiny.table, out=tmp_path / "out", settings=[f"network_def={network}"])
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
     ("wrong", "message"),
     [
         ({"sequences": [1]}, r"^sequences: is \[1\]\. Give a list"),
