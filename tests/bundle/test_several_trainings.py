@@ -101,6 +101,7 @@ def test_older_trainings_also_have_maps_on_the_inputs_grid(runs, tiny, tmp_path)
         del config["optional_sequences"]
         config["data"]["cohort"].pop("optional")
         config["dataset"]["data"].pop("optional")
+        config["handlers"][0].pop("sequences")
 
     old = changed(runs[0], tmp_path / "old", older)
     for name in ("dwi", "adc"):

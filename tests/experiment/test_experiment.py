@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import dask
+import distributed  # noqa: F401  # its defaults must be there before `dask.config.set`, which else removes them again
 import numpy as np
 import pandas as pd
 import pytest
