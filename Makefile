@@ -61,5 +61,5 @@ $(SERVE)/.stamp: pyproject.toml constraints-serve.txt
 	$(SERVE)/bin/python -m pip install --quiet --no-input --disable-pip-version-check -c constraints-serve.txt \
 		setuptools wheel hatchling editables torch torchvision
 	SAM2_BUILD_CUDA=0 $(SERVE)/bin/python -m pip install --quiet --no-input --disable-pip-version-check \
-		--no-build-isolation -c constraints-serve.txt -e '.[serve]' highdicom playwright pytest
+		--no-build-isolation -c constraints-serve.txt -e '.[serve]' highdicom hypothesis playwright pytest
 	@touch $@
