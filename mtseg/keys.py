@@ -19,6 +19,10 @@ MASK_ENTROPY = "mask_entropy"
 """Column of a prediction: how uncertain its mask is."""
 
 
+SEQUENCES = "sequences"
+"""Column of a prediction: the sequences that a subject had."""
+
+
 SUBSETS_FOLDER = "subsets"
 """Of an evaluation: the same with fewer sequences."""
 
@@ -61,7 +65,6 @@ class Column(StrEnum):
     SUBJECT = "participant_id"
     MASK = "mask"
     FOLD = "fold"
-    SEQUENCES = "sequences"
     GROUP = "group"
     SITE = "site"
     FIRST_VOLUME = "first_volume"

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pydicom
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from matplotlib.figure import Figure
 from nibabel.affines import apply_affine
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
@@ -28,7 +28,7 @@ from mtseg.data.checks.header import is_series
 from mtseg.study.pictures import read_picture
 from mtseg.tasks import Head, Kind, Structures, heads_from
 
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")  # a busy one is slow, which is no fault
 
 TINY = (

@@ -14,7 +14,7 @@ from mtseg.errors import InputError
 
 _INCLUDE = "%bundles/"
 
-_NO_CLASS = "Cannot locate class or function path"
+_NO_CLASS, _NOT_MADE = "Cannot locate class or function path", "Failed to instantiate component"
 _WRONG_ARGUMENTS = re.compile(r"unexpected keyword argument|missing \d+ required")
 
 _NULLABLE = ("tile_size",)
@@ -69,8 +69,8 @@ def misnamed_in(error: BaseException) -> str | None:
     """Find the class, or the argument of one, that does not exist, behind what MONAI makes of it."""
     if isinstance(error, ModuleNotFoundError) and _NO_CLASS in str(error):
         return str(error).rstrip(".")
-    if isinstance(error.__cause__, TypeError) and _WRONG_ARGUMENTS.search(str(error.__cause__)):
-        return f"{error.__cause__}. {str(error).splitlines()[0]}"
+    if str(error).startswith(_NOT_MADE) and _WRONG_ARGUMENTS.search(str(error.__cause__)):
+        return str(error.__cause__)
     return None
 
 

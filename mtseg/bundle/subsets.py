@@ -17,7 +17,7 @@ from mtseg.data import Cohort, check_cohort, read_cohort, write_cohort
 from mtseg.data.checks import NOTES
 from mtseg.errors import InputError, PassedOverError, ProblemsError
 from mtseg.files import alone_in, read_table, write_table
-from mtseg.keys import SUBSETS_FOLDER, Column, File
+from mtseg.keys import SEQUENCES, SUBSETS_FOLDER, Column, File
 
 
 def evaluate_all(name: str, *, cohort: Path_, out: Path_, **options: Any) -> Iterator[Path]:
@@ -75,7 +75,7 @@ def evaluate_subsets(name: str, *, cohort: Path_, out: Path_, fold: int | None =
                 used = read_table(folder / File.PREDICTIONS)[Column.SUBJECT]
                 subjects = subjects[subjects[Column.SUBJECT].isin(used)]
             summary = read_table(folder / File.SUMMARY)
-            summary.insert(0, Column.SEQUENCES, "+".join(kept))
+            summary.insert(0, SEQUENCES, "+".join(kept))
             summaries.append(summary)
         write_table(pd.concat(summaries), found)
     if passed_over:

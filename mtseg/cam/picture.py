@@ -69,7 +69,7 @@ def write_page(path: Path, *, anatomy: nib.Nifti1Image, normalised: nib.Nifti1Im
     view = plotting.view_img(
         normalised, **_common(anatomy, normalised), symmetric_cmap=False, opacity=0.6, width_view=900
     )
-    page = _PAGE.format(title=escape(title), legend=escape(_COLOUR), view=view.get_iframe())
+    page = _PAGE.format(title=escape(title), legend=_COLOUR, view=view.get_iframe())
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 

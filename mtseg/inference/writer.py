@@ -14,7 +14,7 @@ from torch import Tensor
 from mtseg.errors import InputError
 from mtseg.files import write_table
 from mtseg.images import native_affine, save_like
-from mtseg.keys import MASK_ENTROPY, Column, File, Key, Task
+from mtseg.keys import MASK_ENTROPY, SEQUENCES, Column, File, Key, Task
 from mtseg.networks.labels import largest
 from mtseg.planes import SLICES
 from mtseg.statistics import ensemble_uncertainty
@@ -117,7 +117,7 @@ class WritePredictions:
             return {}
         there = ~image.flatten(1).isnan().any(dim=1)
         names = [name for name, has in zip(self.sequences, there.tolist(), strict=True) if has]
-        return {Column.SEQUENCES.value: "+".join(names)}
+        return {SEQUENCES: "+".join(names)}
 
     def _write_mask(self, subject: str, meta: dict[str, Any], probabilities: np.ndarray) -> dict[str, Any]:
         values = np.array([0, *(self.structures.file_values(name)[0] for name in self.structures.names)])

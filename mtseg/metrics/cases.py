@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mtseg.errors import InputError, Problem, ProblemsError
-from mtseg.keys import Column, Key
+from mtseg.keys import SEQUENCES, Column, Key
 from mtseg.metrics.masks import Masks, read_masks
 from mtseg.metrics.overlap import compare_masks
 from mtseg.planes import SLICES, Slice
@@ -64,7 +64,7 @@ def case_table(
         row = rows[str(record[Key.SUBJECT])]
         seg = _segmentation(row, record, structures=structures, folder=Path(folder)) if structures.names else {}
         answers = [_answer(row, record, head) for head in heads]
-        used = {name: row[name] for name in (Column.SEQUENCES.value, *SLICES) if name in row}
+        used = {name: row[name] for name in (SEQUENCES, *SLICES) if name in row}
         who = {Column.SUBJECT.value: str(record[Key.SUBJECT])} | used
         return {**who, **seg, **{k: v for a in answers for k, v in a.items()}}
 

@@ -49,6 +49,7 @@ def test_subsets_are_compared_on_the_same_subjects(gappy, tmp_path):
     run, table = gappy
     found = read_table(evaluate_subsets(str(run), cohort=table, out=tmp_path / "subsets"))
     assert found["sequences"].drop_duplicates().tolist() == ["dwi+adc", "dwi", "adc"]
+    assert {*read_table(tmp_path / "subsets" / "dwi" / "cases.tsv")["sequences"]} == {"dwi"}
     dice = found[found["metric"] == "dice_mean"]
     assert dice["n"].tolist() == [5, 5, 5]
 
