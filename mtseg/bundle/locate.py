@@ -11,6 +11,9 @@ from mtseg.errors import InputError
 from mtseg.keys import File
 from mtseg.tasks import Head, Structures, heads_from
 
+READING = ("clip", "largest_voxel_mm", "largest_image_mm", "plane")
+"""Settings that `mtseg.data.read_cohort` takes."""
+
 
 @dataclass(frozen=True)
 class Description:
@@ -74,6 +77,6 @@ def describe(name: str) -> Description:
         optional=tuple(config.get("optional_sequences", ())),
         structures=Structures(config["structures"]),
         heads=heads_from(config["heads"]),
-        reading={name: config[name] for name in ("clip", "largest_voxel_mm", "plane") if name in config},
+        reading={name: config[name] for name in READING if name in config},
         has_weights=(folder / "models" / File.WEIGHTS).is_file(),
     )

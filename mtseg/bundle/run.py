@@ -66,6 +66,9 @@ MODEL = (
 )
 """Settings that prediction must share with the training, where it has them."""
 
+CROPS = "largest_image_mm"
+"""The same of a network for crops; it changes what is noted, and no answer, so others' may differ."""
+
 
 def train(
     name: str,
@@ -281,7 +284,7 @@ def copy_bundle(folder: Path, out: Path, *, train: Mapping[str, Any]) -> None:
     evaluate = load_config(folder / "configs" / "evaluate.yaml", root=root())
     _write_yaml(train, out / "configs" / "train.yaml")
     _write_yaml(
-        inference | {key: train[key] for key in MODEL if key in inference} | {"bundle_root": str(out)},
+        inference | {key: train[key] for key in (*MODEL, CROPS) if key in inference} | {"bundle_root": str(out)},
         out / "configs" / "inference.yaml",
     )
     gone = inference["structures"].keys() - train["structures"].keys()

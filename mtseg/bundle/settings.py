@@ -74,7 +74,8 @@ def wrong_kinds(config: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _told(heads_from, config.get("heads", {}))
     for name, fits, remedy in (
         ("tile_size", lambda size: isinstance(size, list) and all(map(is_count, size)), "Give voxels along each axis"),
-        ("largest_voxel_mm", lambda size: is_number(size) and size > 0, "Give a size in mm above 0"),
+        ("largest_voxel_mm", _is_length, "Give a size in mm above 0"),
+        ("largest_image_mm", _is_length, "Give a size in mm above 0"),
     ):
         value = config.get(name)
         if not (value is None or _is_expression(value) or fits(value)):
@@ -100,6 +101,10 @@ def check_device(config: Mapping[str, Any]) -> None:
         there = ["cpu", *(str(torch.device(number)) for number in range(torch.accelerator.device_count()))]
         what = f"{config.get('device')} cannot be used on this machine"
         raise ProblemsError([Problem("", "device", what, f"Use {' or '.join(there)}")]) from error
+
+
+def _is_length(value: Any) -> bool:
+    return is_number(value) and value > 0
 
 
 def _is_expression(value: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from mtseg.bundle.locate import find
+from mtseg.bundle.locate import READING, find
 from mtseg.bundle.members import prediction_config
 from mtseg.bundle.run import Path_, evaluate
 from mtseg.data import Cohort, check_cohort, read_cohort, write_cohort
@@ -116,7 +116,7 @@ def read_subsets(name: str, *, cohort: Path_, fold: int | None) -> tuple[Sequenc
 
 def complete_subjects(cohort: Path_, config: Mapping[str, Any], *, fold: int | None = None) -> Cohort:
     """Read those of a table, or of one of its folds, who have all sequences of a bundle's configuration."""
-    options = {key: config.get(key) for key in ("clip", "largest_voxel_mm", "plane")}
+    options = {key: config.get(key) for key in READING}
     everyone = read_cohort(cohort, sequences=config["sequences"], optional=config["optional_sequences"], **options)
     subjects = everyone if fold is None else everyone.fold(fold)[1]
     return replace(subjects, table=subjects.table.dropna(subset=config["sequences"]))

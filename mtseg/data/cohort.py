@@ -34,6 +34,7 @@ class Cohort:
         optional: Those of `sequences` that a subject, or everybody, may lack.
         clip: Volumes of a 4D run that a network takes as its channels; None: a sequence is a channel.
         largest_voxel_mm: Where the images' voxels may be larger than `mtseg.data.checks` lets them be; or smaller.
+        largest_image_mm: Of a network for crops: an image that is longer along any axis is probably no crop.
         plane: Of the one slice that is used of each subject, the one in the column `slice_<plane>`; None: the volume.
     """
 
@@ -44,6 +45,7 @@ class Cohort:
     optional: tuple[str, ...] = ()
     clip: int | None = None
     largest_voxel_mm: float | None = None
+    largest_image_mm: float | None = None
     plane: Plane | None = None
 
     def __len__(self) -> int:
@@ -120,6 +122,7 @@ def read_cohort(
     optional: Sequence[str] = (),
     clip: int | None = None,
     largest_voxel_mm: float | None = None,
+    largest_image_mm: float | None = None,
     plane: str | None = None,
 ) -> Cohort:
     """Read a cohort table.
@@ -131,6 +134,7 @@ def read_cohort(
         optional: Those of `sequences` for which there need not be a column; nobody has it then.
         clip: See `Cohort`.
         largest_voxel_mm: See `Cohort`.
+        largest_image_mm: See `Cohort`.
         plane: See `Cohort`; "axial", "coronal" or "sagittal".
 
     Raises:
@@ -149,6 +153,7 @@ def read_cohort(
         optional=tuple(optional),
         clip=clip,
         largest_voxel_mm=largest_voxel_mm,
+        largest_image_mm=largest_image_mm,
         plane=None if plane is None else Plane(plane),
     )
     cohort._need(cohort.sequences)

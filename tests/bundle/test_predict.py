@@ -4,6 +4,7 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
+import yaml
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from mtseg.bundle import predict, train
@@ -172,3 +173,19 @@ def test_a_broken_image_leaves_no_predictions(model, image, tmp_path):
         predict(str(model), [image, broken], out=tmp_path / "out")
     assert "predictions.tsv" not in files(tmp_path / "out")
     assert not [name for name in files(tmp_path / "out") if ".writing" in name]
+
+
+def test_a_head_in_place_of_a_crop_is_noted(model, image, tmp_path, caplog):
+    source = nib.load(image)
+    head = nib.Nifti1Image(np.asarray(source.dataobj), source.affine @ np.diag([6, 6, 6, 1.0]), source.header)
+    head.set_qform(head.affine, 1)
+    nib.save(head, tmp_path / "head.nii.gz")
+    predict(str(model), [image, tmp_path / "head.nii.gz"], out=tmp_path / "out")
+    (note,) = [message for message in caplog.messages if "crops of" in message]
+    assert note.startswith("note: head: t1: is 182 × 97 × 143 mm large, and the network knows crops of at most 100 mm")
+
+
+def test_a_training_on_larger_images_says_so(phantoms, tmp_path):
+    settings = (NETWORK, "patch_size=[16, 16, 16]", "epochs=1", "largest_image_mm=null")
+    run = train("hippocampus_t1", cohort=phantoms(tmp_path, "hippocampus_t1"), out=tmp_path / "run", settings=settings)
+    assert yaml.safe_load((run / "configs" / "inference.yaml").read_text())["largest_image_mm"] is None

@@ -73,6 +73,7 @@ def test_a_network_that_there_is_not_is_told_in_a_line(network, message, tiny, t
         ({"sequences": ["dwi", "mask"]}, r"^sequences: mask: is no sequence\. Name columns of images to learn from$"),
         ({"largest_voxel_mm": "8 mm"}, r"^largest_voxel_mm: is '8 mm'\. Give a size in mm above 0, or null$"),
         ({"largest_voxel_mm": float("nan")}, r"^largest_voxel_mm: is nan\. Give"),
+        ({"largest_image_mm": 0}, r"^largest_image_mm: is 0\. Give a size in mm above 0, or null$"),
         ({"plane": None}, r"^plane: is None\. Name it: sagittal, coronal or axial$"),
     ],
 )

@@ -11,6 +11,7 @@ from nibabel.openers import ImageOpener
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
 from mtseg.data.checks.header import (
+    check_extent,
     check_grid,
     check_handedness,
     check_header,
@@ -121,6 +122,16 @@ def test_left_handed_is_what_mirrors_space(affine, order):
     odd = turned in ([1, 0, 2], [0, 2, 1], [2, 1, 0])
     assert len(notes) == (mirrored != odd)
     assert all((note.subject, note.where, note.fatal) == ("p", "t1", False) for note in notes)
+
+
+def test_no_crop_is_noted_whatever_axis_is_long():
+    for axis in np.eye(3):
+        long = image(spaced(*(2 + 8 * axis)))  # 6, 5 and 4 voxels
+        (note,) = check_extent(T1, long, largest_mm=39)
+        size = " × ".join(f"{n * mm:.0f}" for n, mm in zip(SHAPE, 2 + 8 * axis, strict=True))
+        assert note.what == f"is {size} mm large, and the network knows crops of at most 39 mm"
+        assert (note.subject, note.where, note.fatal) == ("p", "t1", False)
+        assert not [*check_extent(T1, long, largest_mm=60)]
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,17 @@ def check_handedness(scan: Scan, image: SpatialImage) -> Iterator[Problem]:
         )
 
 
+def check_extent(scan: Scan, image: SpatialImage, *, largest_mm: float) -> Iterator[Problem]:
+    """Note an image that is larger than what a network for crops has learnt from."""
+    extent = np.array(image.shape[:3]) * voxel_sizes(image.affine)
+    if extent.max() > largest_mm:
+        yield scan.note(
+            f"is {' × '.join(f'{mm:.0f}' for mm in extent)} mm large, and the network knows crops of at most "
+            f"{largest_mm:g} mm",
+            "What it finds elsewhere in a head is no answer: cut out what the bundle's page says",
+        )
+
+
 def check_grid(images: Mapping[Scan, SpatialImage], *, first: Scan) -> Iterator[Problem]:
     """Compare a subject's images, all with sound headers, with the first of its sequences."""
     for scan, image in images.items():

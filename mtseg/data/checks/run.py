@@ -80,6 +80,7 @@ def check_cohort(
         masks=masks and structures is not None and bool(structures.names),
         clip=cohort.clip,
         largest_voxel_mm=cohort.largest_voxel_mm,
+        largest_image_mm=cohort.largest_image_mm,
     )
     with ThreadPoolExecutor(min(MOST_WORKERS, os.cpu_count() or 1)) as pool:
         results = pool.map(inspect, cohort.records(sequences=present))

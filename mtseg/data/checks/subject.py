@@ -8,7 +8,7 @@ from typing import Any
 from nibabel.spatialimages import SpatialImage
 
 from mtseg.data.checks.dicom import check_series
-from mtseg.data.checks.header import check_grid, check_handedness, check_header, is_numeric
+from mtseg.data.checks.header import check_extent, check_grid, check_handedness, check_header, is_numeric
 from mtseg.data.checks.runs import check_stretch
 from mtseg.data.checks.scan import UNREADABLE, Scan, check_sum, incomplete, open_image, unreadable
 from mtseg.data.checks.slices import check_range
@@ -42,6 +42,7 @@ def inspect_subject(
     masks: bool,
     clip: int | None = None,
     largest_voxel_mm: float | None = None,
+    largest_image_mm: float | None = None,
 ) -> Findings:
     """Check a subject's files one by one and against each other.
 
@@ -52,6 +53,7 @@ def inspect_subject(
         masks: Read those of the mask at least.
         clip: See `Cohort`.
         largest_voxel_mm: See `Cohort`.
+        largest_image_mm: See `Cohort`.
     """
     findings = Findings()
     sound: dict[Scan, SpatialImage] = {}
@@ -69,6 +71,8 @@ def inspect_subject(
             if not wrong:
                 sound[scan] = image
                 findings.problems += check_handedness(scan, image)
+                if largest_image_mm and scan.column != Column.MASK:
+                    findings.problems += check_extent(scan, image, largest_mm=largest_image_mm)
             cut_off = incomplete(scan, image)
             findings.problems += cut_off
             if (deep or (masks and scan.column == Column.MASK)) and not cut_off and is_numeric(image):
