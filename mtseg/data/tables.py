@@ -10,9 +10,9 @@ from mtseg.errors import InputError
 from mtseg.files import check_folder, replacing
 from mtseg.keys import MISSING_CELLS, Column
 
-FOLDER, SPELT = "mtseg_folder", "mtseg_spelt"
-"""Attributes of a table that was read: the file's folder, and {column: {row: text}} of cells that became numbers, of
-which the text would be another one."""
+FOLDER, SPELT, SEPARATOR = "mtseg_folder", "mtseg_spelt", "mtseg_separator"
+"""Attributes of a table that was read: its folder, {column: {row: text}} of cells that became numbers, of which the
+text would be another one, and what separated the cells of a text file."""
 _KINDS = (".tsv", ".csv", ".parquet")
 
 
@@ -49,7 +49,8 @@ def write_cohort(table: pd.DataFrame, path: str | os.PathLike) -> None:
     """Write a table (CSV, TSV or Parquet) with its absolute paths turned relative to the new file's folder.
 
     A path that shares nothing but the root with that folder stays absolute. Cells of a cohort that was read are written
-    as they were read: text as it was spelt (in CSV and TSV), and a column of relative paths of files still leads there.
+    as they were read: text as it was spelt (in CSV and TSV), CSV with semicolons if it had them, and a column of
+    relative paths of files still leads there.
 
     Raises:
         InputError: See `check_table_path`.
@@ -58,6 +59,7 @@ def write_cohort(table: pd.DataFrame, path: str | os.PathLike) -> None:
     check_table_path(path)
     table = table.copy()
     folder, spelt = table.attrs.pop(FOLDER, None), table.attrs.pop(SPELT, {})
+    separator = ";" if table.attrs.pop(SEPARATOR, "") == ";" else ","  # any other that was told could not be guessed
     for name in table.columns[~table.dtypes.map(pd.api.types.is_numeric_dtype)]:
         cells = table[name] if folder is None or name in {*Column} else _files(table[name], folder)
         table[name] = [_relative(cell, path.parent) if isinstance(cell, str) else cell for cell in cells]
@@ -68,7 +70,7 @@ def write_cohort(table: pd.DataFrame, path: str | os.PathLike) -> None:
     for name in table.columns.intersection([*spelt]):
         table[name] = _as_read(table[name], spelt[name])
     with replacing(path) as temporary:
-        table.to_csv(temporary, sep="\t" if path.suffix == ".tsv" else ",", index=False, na_rep="n/a")
+        table.to_csv(temporary, sep=separator if path.suffix == ".csv" else "\t", index=False, na_rep="n/a")
 
 
 def check_table_path(path: Path) -> None:
@@ -96,10 +98,11 @@ def read_text(path: Path) -> pd.DataFrame:
         # With "sep=;" for a first line, Excel tells itself what separates the cells.
         told = re.fullmatch(r'"?sep=(.)"?', head)
         head = file.readline() if told else head
+    separator = told[1] if told else _separator(head)
     # The header is read as a row: pandas would rename repeated columns and take surplus cells for an index.
     rows = pd.read_csv(
         path,
-        sep=told[1] if told else _separator(head),
+        sep=separator,
         header=None,
         skiprows=int(bool(told)),
         dtype=str,
@@ -108,6 +111,7 @@ def read_text(path: Path) -> pd.DataFrame:
     )
     rows = rows.apply(lambda column: column.str.strip())
     rows = rows.loc[:, rows.fillna("").ne("").any()]  # Excel writes columns of which all cells were emptied
+    rows.attrs[SEPARATOR] = separator
     return rows[1:].set_axis(rows.iloc[0].fillna(""), axis=1).rename_axis(columns=None)
 
 

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from mtseg.data import read_cohort, training_split, write_cohort
+from mtseg.data.folds import split_cohort
 from mtseg.data.tables import read_cells
 from mtseg.errors import InputError
 from mtseg.tasks import Head, Kind
@@ -207,6 +208,18 @@ def test_only_what_separates_the_header_is_a_separator(tmp_path, head, sign):
 def test_excel_tables_with_semicolons_and_a_byte_order_mark(study):
     study.table.to_csv(study.folder / "excel.csv", sep=";", index=False, encoding="utf-8-sig")
     assert read_cohort(study.folder / "excel.csv").sequences == ("t1", "flair")
+
+
+@pytest.mark.parametrize(("name", "sign", "written"), [("a.csv", ";", ";"), ("a.csv", ",", ","), ("a.tsv", "\t", ",")])
+def test_excel_gets_the_separator_that_it_wrote(study, name, sign, written):
+    study.table.assign(note="a;b,c").to_csv(study.folder / name, sep=sign, index=False)
+    cohort = split_cohort(read_cohort(study.folder / name), folds=3)
+    write_cohort(cohort.table, study.folder / "folds.csv")
+    head = (study.folder / "folds.csv").read_text().splitlines()[0]
+    assert head.split(written) == [*study.table, "note", "fold"]
+    assert read_cohort(study.folder / "folds.csv").table["note"].tolist() == ["a;b,c"] * len(study.table)
+    write_cohort(cohort.table, study.folder / "folds.tsv")
+    assert (study.folder / "folds.tsv").read_text().splitlines()[0].split("\t")[-1] == "fold"
 
 
 def test_fingerprint_follows_cells_but_not_the_folder(study, tmp_path_factory):
