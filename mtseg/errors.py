@@ -9,7 +9,7 @@ class InputError(ValueError):
 
 
 class PassedOverError(InputError):
-    """Some subjects could not be used; all that can be made without them is written."""
+    """Some subjects could not be used, or runs failed; all that can be made without them is written."""
 
 
 @dataclass(frozen=True)

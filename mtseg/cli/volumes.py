@@ -120,6 +120,8 @@ def calibrate(
     check_folder(out.absolute().parent)
     if out.is_dir():
         raise InputError(f"{out}: is a folder. Name the file of the profile, such as {out / 'scanner.json'} (--out)")
+    if out.suffix != ".json":  # it would replace a table or a mask
+        raise InputError(f"{out}: is no name of a profile. End it with .json (--out)")
     typer.echo(calibrate_threshold(table, out=out, aim=aim, labels=label or (), folds=folds))
 
 

@@ -79,6 +79,11 @@ class Outcome:
     error: str = ""
     seconds: float = 0.0
 
+    @property
+    def reason(self) -> str:
+        """The last line of the error; above it may stand a traceback."""
+        return self.error.strip().rsplit("\n", 1)[-1]
+
 
 def outer_job(
     spec: Spec, out: Path, variant: str, fold: int, seed: int, *, option: str = "", settings: tuple[str, ...]

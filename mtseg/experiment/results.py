@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 
@@ -34,6 +34,13 @@ from mtseg.tasks import Head, Kind, Structures
 
 SUBSET = "sequences"
 """Column: the sequences that were given."""
+CASES = "cases.parquet"
+
+
+def remove_results(folder: Path) -> None:
+    """Remove what an earlier call of an experiment wrote of its runs, which stay."""
+    for name in (*(f"{field.name}.tsv" for field in fields(Results)), CASES, File.REPORT):
+        (folder / name).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ class Results:
                 write_table(table, folder / f"{name}.tsv")
             else:  # an earlier call, with another file, may have had one
                 (folder / f"{name}.tsv").unlink(missing_ok=True)
-        with replacing(folder / "cases.parquet") as temporary:
+        with replacing(folder / CASES) as temporary:
             self.cases.to_parquet(temporary, index=False)
 
 
@@ -175,7 +182,7 @@ def _notes(spec: Spec, cases: pd.DataFrame) -> Iterator[str]:
 
 def runs_table(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> pd.DataFrame:
     """One row per run, finished or not."""
-    errors = {outcome.job: outcome.error for outcome in outcomes}
+    errors = {outcome.job: outcome.reason for outcome in outcomes}
     return pd.DataFrame(
         {
             VARIANT: job.variant,
@@ -185,7 +192,7 @@ def runs_table(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> pd.DataFrame
             "status": "finished" if job.finished else "failed" if errors.get(job) else "not run",
             "training_seconds": _training_seconds(job),
             "mtseg": _made_by(job),
-            "error": (errors.get(job) or "").strip().rsplit("\n", 1)[-1] or None,
+            "error": errors.get(job) or None,
         }
         for job in jobs
     )

@@ -103,19 +103,27 @@ SELECTIVE = (
 )
 
 
+ROUNDING = 1e-12
+"""A smaller number is what computing left of 0."""
+
+
 def spell(value: Any) -> str:
     """Write a cell: numbers with about three figures, missing ones as n/a.
 
     >>> [spell(x) for x in (0.81234, 12.345, 4321.9, 0.0, float("nan"), None, "good")]
     ['0.812', '12.3', '4,322', '0', 'n/a', 'n/a', 'good']
+    >>> [spell(x) for x in (-0.00072, 0.0041, 0.04, -1e-16)]  # the last is what is left of 0
+    ['−0.00072', '0.0041', '0.040', '0']
     """
     if value is None or pd.isna(value):
         return "n/a"
     if not isinstance(value, float):
         return str(value)
     size = abs(value)
-    decimals = 0 if size >= 100 or not size else 1 if size >= 10 else 2 if size > 1 else 3
-    return f"{value:,.{decimals}f}".replace("-", "−")
+    if size < ROUNDING:
+        return "0"
+    decimals = 0 if size >= 100 else 1 if size >= 10 else 2 if size > 1 else 3
+    return (f"{value:,.{decimals}f}" if size >= 0.01 else f"{value:.2g}").replace("-", "−")
 
 
 def spell_p(p: float) -> str:
@@ -124,7 +132,7 @@ def spell_p(p: float) -> str:
     >>> spell_p(0.00004), spell_p(0.0312), spell_p(float("nan"))
     ('< 0.001', '0.031', 'n/a')
     """
-    return "< 0.001" if p < 0.001 else spell(float(p))
+    return "< 0.001" if p < 0.001 else "n/a" if pd.isna(p) else f"{p:.3f}"
 
 
 def say_p(p: float) -> str:

@@ -14,6 +14,9 @@ FEWEST = 10
 """
 
 _EXCHANGES, _AT_ONCE = 9_999, 1_000
+_PAIRS_AT_ONCE = 10_000_000
+"""Fewer exchanges at once where there are more pairs of subjects: a batch takes eight bytes for each."""
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class AucComparison:
         b: Second AUC.
         difference: a - b.
         p: Two-sided, for a difference of zero: DeLong's, or with few subjects in a class that of exchanging the ranks
-            of the two scores within subjects (Bandos). NaN where the difference has no variance.
+            of the two scores within subjects (Bandos), as where DeLong's has no variance: 1 against .5 of a constant.
+            NaN where there is no difference either.
         exchanged: Whether p is of exchanging.
     """
 
@@ -63,7 +67,9 @@ def compare_auc(target: np.ndarray, score_a: np.ndarray, score_b: np.ndarray) ->
     contrast = np.array([1, -1])
     difference, deviation = float(contrast @ areas), sqrt(max(0.0, float(contrast @ covariance @ contrast)))
     a, b = (_interval(areas[i], sqrt(covariance[i, i]), floor=0) for i in range(2))
-    if exchanged := bool(min(target.sum(), (~target).sum()) < FEWEST and (deviation or difference)):
+    few = min(target.sum(), (~target).sum()) < FEWEST
+    differ = abs(difference) > _ROUNDING
+    if exchanged := bool((few and (deviation or differ)) or (differ and not deviation)):
         p = _exchanging(target, score_a, score_b)
     else:
         p = 2 * float(stats.norm.sf(abs(difference) / deviation)) if deviation else nan
@@ -86,7 +92,7 @@ def _exchanging(target: np.ndarray, score_a: np.ndarray, score_b: np.ndarray) ->
         permutation_type="samples",
         vectorized=True,
         n_resamples=_EXCHANGES,
-        batch=_AT_ONCE,
+        batch=max(1, min(_AT_ONCE, _PAIRS_AT_ONCE // int(target.sum() * (~target).sum()))),
         rng=np.random.default_rng(SEED),
     )
     return float(found.pvalue)

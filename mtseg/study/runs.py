@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -16,7 +16,7 @@ import yaml
 
 from mtseg.bundle import explain
 from mtseg.data import read_cohort, write_cohort
-from mtseg.errors import InputError
+from mtseg.errors import InputError, PassedOverError
 from mtseg.experiment import run_experiment
 from mtseg.files import alone_in, read_table, replacing
 from mtseg.keys import Column, File
@@ -122,7 +122,8 @@ def train_variants(out: Path, *, cluster: str | None, cohort: Path, **spec: Any)
     with replacing(file) as temporary:
         given = {"cohort": os.path.relpath(cohort, file.parent), **spec}
         temporary.write_text(yaml.safe_dump(given, sort_keys=False))
-    run_experiment(file, out=out, cluster=cluster)
+    with suppress(PassedOverError):  # told below
+        run_experiment(file, out=out, cluster=cluster)
     runs = read_table(out / "runs.tsv", text=["error"])
     failed = runs[runs["status"] != "finished"]
     if len(failed):

@@ -213,6 +213,8 @@ def _case(
     """Probabilities and masks, each (structures, ...), and what is wrong: column, what, remedy."""
     if probability.shape[:3] != mask.shape[:3] or not np.allclose(probability.affine, mask.affine, atol=_SAME_GRID_MM):
         return None, [("mask", "is on another grid than the probability image", "Draw it on the scan itself")]
+    if np.prod(mask.shape[3:]) > 1:
+        return None, [("mask", "has several volumes", "Give one 3D mask, in which each structure has a value")]
     values = np.asarray(probability.dataobj, dtype=np.float32)
     values = values[None] if values.ndim == 3 else np.moveaxis(values, -1, 0)
     drawn = np.asarray(mask.dataobj, dtype=np.float32).reshape(mask.shape[:3])
@@ -230,6 +232,11 @@ def _case(
     if empty := [k for k, part in enumerate(masks) if not part.any()]:
         named = ", ".join(str(labels[k] if labels else k + 1) for k in empty)
         wrong.append((Column.MASK.value, f"has no voxel of value {named}", "Correct the mask, or name --label"))
+    elif not wrong:
+        overlap = values.reshape(len(values), -1) @ masks.reshape(len(masks), -1).T
+        if np.trace(overlap) < overlap.sum() / 2:
+            what = "has most of each structure where the probability image has another one"
+            wrong.append((Column.MASK.value, what, "Name the values with --label, in the order of the image's volumes"))
     return (None, wrong) if wrong else ((values, masks), [])
 
 

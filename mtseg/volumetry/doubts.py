@@ -33,6 +33,7 @@ def category_problems(column: pd.Series, path: str | os.PathLike) -> Iterator[Pr
     """
     cells = column.dropna().astype(str)
     spelt = cells.map(lambda cell: " ".join(unicodedata.normalize("NFKC", cell).casefold().split()))
+    spelt = spelt.str.replace(r"^([-+]?\d+)\.0+$", r"\1", regex=True)  # as other programs write whole numbers
     unknown = spelt.map(lambda cell: _UNKNOWN.fullmatch(cell) is not None).astype(bool)
     where = f"{path}, {column.name}"
     if unknown.any():
@@ -43,7 +44,7 @@ def category_problems(column: pd.Series, path: str | os.PathLike) -> Iterator[Pr
         counts = same.value_counts().sort_index()
         if len(counts) > 1:
             spellings = " and ".join(f"'{name}' ({n})" for name, n in counts.items())
-            what = f"{spellings} differ in capitals, spaces or accents' encoding only"
+            what = f"{spellings} differ in capitals, spaces, a .0 or accents' encoding only"
             yield Problem("", where, what, "Spell a category in one way")
 
 

@@ -20,6 +20,9 @@ REASON = "reason"
 _NOTHING = (0, "0", False, "False", "none")
 """What stands in a column of flags that others than mtseg wrote, where there is none."""
 
+_COMMA = r"^([-+]?\d+),(\d+)$"
+"""A number as Excel writes it where the comma is the decimal sign."""
+
 FLAGS, ERROR = "flags", "error"
 """Columns of `mtseg volumes habenula`: what may be wrong with a subject, and why there is no volume."""
 
@@ -191,16 +194,21 @@ def _strangers(volumes: tuple[Path, pd.DataFrame], participants: tuple[Path, pd.
 
 
 def _bare(name: str) -> str:
-    """An id without what BIDS adds and takes away."""
-    return re.sub(r"[^a-z0-9]", "", name.lower().removeprefix("sub-"))
+    """An id without what BIDS adds and takes away, and without the zeros in front of numbers that Excel takes away."""
+    letters = re.sub(r"[^a-z0-9]", "", name.lower().removeprefix("sub-"))
+    return re.sub(r"(?<!\d)0+(?=\d)", "", letters)
 
 
 def _is_text(column: pd.Series) -> bool:
-    """Whether cells are names: most are no numbers (the rest are mistakes then), or all are codes, such as 01."""
+    """Whether cells are names: most are no numbers (the rest are mistakes then), or all are codes, such as 01.
+
+    Numbers with a comma are mistakes, also where all are; as names each would be a category.
+    """
     if pd.api.types.is_numeric_dtype(column) or column.isna().all():
         return False
-    wrong = pd.to_numeric(column.dropna(), errors="coerce").isna().mean()
-    return wrong > 0.5 or (wrong == 0 and not pd.api.types.is_numeric_dtype(as_numbers(column)))
+    cells = column.dropna().astype(str).str.replace(_COMMA, r"\1.\2", regex=True)
+    wrong = pd.to_numeric(cells, errors="coerce").isna().mean()
+    return wrong > 0.5 or (wrong == 0 and not pd.api.types.is_numeric_dtype(as_numbers(cells)))
 
 
 def number_problems(column: pd.Series, path: str | os.PathLike) -> Iterator[Problem]:

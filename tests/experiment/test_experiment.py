@@ -18,7 +18,7 @@ import yaml
 
 import mtseg.experiment.jobs as jobs_module
 from mtseg.cli import main
-from mtseg.errors import InputError
+from mtseg.errors import InputError, PassedOverError
 from mtseg.experiment import run_experiment
 from mtseg.experiment.jobs import Job, run_job
 from mtseg.experiment.results import _calibrated, _notes, _subsets
@@ -163,7 +163,9 @@ def test_a_failed_run_is_reported_and_the_others_go_on(write_spec, tmp_path, mon
         return train(name, **options)
 
     monkeypatch.setattr(jobs_module, "finish_training", fails)
-    run_experiment(spec, out=tmp_path / "out")
+    message = r"^1 of 2 runs failed; .*report\.html is of the others.*\nbroken, .*: RuntimeError: out of memory$"
+    with pytest.raises(PassedOverError, match=message):
+        run_experiment(spec, out=tmp_path / "out")
     runs = read_table(tmp_path / "out" / "runs.tsv").set_index("variant")
     assert runs["status"].to_dict() == {"joint": "finished", "broken": "failed"}
     assert runs.loc["broken", "error"] == "RuntimeError: out of memory"
@@ -183,7 +185,8 @@ def test_a_task_without_a_finished_run_does_not_cost_the_report(write_spec, tmp_
         return 1 / 0 if "heads={}" in options["settings"] else train(name, **options)
 
     monkeypatch.setattr(jobs_module, "finish_training", fails)
-    run_experiment(spec, out=tmp_path / "out")
+    with pytest.raises(PassedOverError):
+        run_experiment(spec, out=tmp_path / "out")
     assert {*read_table(tmp_path / "out" / "comparisons.tsv")["variant"]} == {"class"}
 
 
@@ -217,6 +220,20 @@ def test_nothing_finished_is_an_error(write_spec, tmp_path, monkeypatch):
     monkeypatch.setattr(jobs_module, "finish_training", lambda *_, **__: 1 / 0)
     with pytest.raises(InputError, match="no run finished"):
         run_experiment(write_spec(folds=[0]), out=tmp_path / "out")
+
+
+def test_results_of_another_question_do_not_stay(write_spec, tmp_path, monkeypatch):
+    one = {"folds": [0], "settings": TINY | {"epochs": 1}}
+    run_experiment(write_spec(**one, variants={"joint": {}}), out=tmp_path / "out")
+    monkeypatch.setattr(jobs_module, "finish_training", lambda *_, **__: 1 / 0)
+    with pytest.raises(InputError, match="no run finished"):
+        run_experiment(write_spec(**one, variants={"other": {}}), out=tmp_path / "out")
+    left = sorted(path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith("."))
+    assert left == ["experiment.yaml", "run.json", "runs", "runs.tsv"]
+    runs = read_table(tmp_path / "out" / "runs.tsv")
+    assert runs[["variant", "status", "error"]].to_numpy().tolist() == [
+        ["other", "failed", "ZeroDivisionError: division by zero"]
+    ]
 
 
 def test_a_changed_variant_is_not_mixed_with_its_old_runs(write_spec, tmp_path):
@@ -304,7 +321,8 @@ def test_a_failed_inner_run_is_reported(write_spec, tmp_path, monkeypatch):
         return 1 / 0 if given["out"].parent.parent.parent.name == "choice" else train(name, **given)
 
     monkeypatch.setattr(jobs_module, "finish_training", fails)
-    run_experiment(spec, out=tmp_path / "out")
+    with pytest.raises(PassedOverError):
+        run_experiment(spec, out=tmp_path / "out")
     runs = read_table(tmp_path / "out" / "runs.tsv")
     assert {*runs.loc[runs["variant"] == "tuned", "folds"]} == {"0+1", "0+2"}
     assert "tuned" in (tmp_path / "out" / "report.html").read_text()

@@ -54,6 +54,15 @@ def test_a_score_against_itself_has_no_test():
     assert np.isnan([found.p, found.difference.low]).all()
 
 
+@pytest.mark.parametrize("n", [9, 10, 60])
+def test_a_perfect_score_against_a_constant_differs_however_many_there_are(n):
+    target = np.repeat([False, True], n)
+    found = compare_auc(target, np.arange(2 * n), np.full(2 * n, 0.5))
+    assert (found.difference.value, found.exchanged) == (0.5, True)
+    assert found.p < 0.001
+    assert np.isnan(found.difference.low)
+
+
 def test_p_is_uniform_where_there_is_no_difference():
     generator = np.random.default_rng(3)
     p = [compare_auc(TARGET, *(TARGET + generator.normal(0, 1, (2, 45)))).p for _ in range(400)]

@@ -31,9 +31,10 @@ def test_what_can_be_a_category_is_one():
 
 
 def test_one_category_spelt_in_two_ways():
-    two = "'Control' (2) and 'control' (1) differ in capitals, spaces or accents' encoding only"
+    two = "'Control' (2) and 'control' (1) differ in capitals, spaces, a .0 or accents' encoding only"
     assert said("Control", "control", "MDD", "Control") == [two]
     assert len(said("K\u00f6ln", "Ko\u0308ln", "Ulm  I", "Ulm I", "Ulm II")) == 2
+    assert len(said("1", "1.0", "2.00", "2")) == 2, "pandas writes whole numbers so beside an empty cell"
     assert said("1.1", "1.10", "01", "1") == [], "names that look like numbers stay apart"
 
 

@@ -80,6 +80,21 @@ def test_ids_spelt_in_another_way_are_named(tmp_path):
              people=PEOPLE.assign(participant_id=["P_7", "sub-3", "sub-2", "sub-1", "sub-9"]))  # fmt: skip
 
 
+def test_zeros_that_excel_takes_away_are_told_from_other_ids(tmp_path):
+    """Of ids from 050 to 139 only those from 100 on were compared."""
+    volumes = VOLUMES.assign(participant_id=["050", "099", "100", "P010"])
+    people = PEOPLE.assign(participant_id=["50", "99", "100", "P10", "150"])
+    with pytest.raises(ProblemsError) as error:
+        read(tmp_path, volumes=volumes, people=people)
+    assert [problem.subject for problem in error.value.problems] == ["050", "099", "P010"]
+
+
+def test_decimal_commas_of_a_covariate_are_no_categories(tmp_path):
+    people = PEOPLE.assign(edu=["8,5", "10,0", "12,5", "13", None])
+    with pytest.raises(ProblemsError, match=r"edu: '8,5' is no number\. Write a point for the comma"):
+        read(tmp_path, people=people, either=["edu"])
+
+
 def test_a_subject_without_a_row_is_left_out_as_one_with_an_empty_cell(tmp_path):
     """It stopped everything."""
     found = read(tmp_path, people=PEOPLE[PEOPLE["participant_id"] != "sub-2"])
@@ -113,7 +128,7 @@ def test_words_and_spellings_that_make_a_category_are_refused(tmp_path):
         read(tmp_path, people=people)
     assert [(problem.where.rpartition(", ")[2], problem.what) for problem in error.value.problems] == [
         ("dx", "'unknown' (sub-1) would be compared as categories"),
-        ("dx", "'HC' (1) and 'hc' (1) differ in capitals, spaces or accents' encoding only"),
+        ("dx", "'HC' (1) and 'hc' (1) differ in capitals, spaces, a .0 or accents' encoding only"),
         ("site", "'-' (sub-1) would be compared as categories"),
     ], "who was not measured does not matter"
 

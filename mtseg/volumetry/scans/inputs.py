@@ -130,8 +130,9 @@ def _of_table(path: Path) -> Iterator[Source]:
     column = cohort.sequences[0] if len(cohort.sequences) == 1 else None
     if column is None:
         raise InputError(f"has no column '{COLUMN}' and not just one of images")
+    sessions = [name for name in cohort.table if name.lower() == SESSION]
     for row in cohort.table.to_dict("records"):
-        session = row.get(SESSION)
+        session = row[sessions[0]] if sessions else None
         subject = str(row[Column.SUBJECT])
         name = _as_name(subject) + ("" if pd.isna(session) else f"_ses-{_letters(str(session))}")
         yield Source(name, Path(row[column]) if isinstance(row[column], str) else None, subject=subject)
@@ -184,6 +185,8 @@ def read_volume(path: Path | None) -> nib.Nifti1Image:
     """
     if path is None:
         raise InputError("the table has no image of this subject. Fill in the cell")
+    if not path.exists():
+        raise InputError("does not exist. Correct the path, which counts from the table's folder")
     scan = Scan("", "scan", str(path))
     try:
         if problems := [*(check_series(scan) if path.is_dir() else _check_file(scan, nib.load(path)))]:

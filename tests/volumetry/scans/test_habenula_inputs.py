@@ -93,7 +93,7 @@ def test_another_sequence_is_no_t1(tmp_path):
 
 def test_sessions_of_a_table(tmp_path):
     touch(tmp_path / "x.nii.gz")
-    rows = {"participant_id": ["a", "a", "b"], "session": ["1", "2b", None], "t1": "x.nii.gz"}
+    rows = {"participant_id": ["a", "a", "b"], "Session": ["1", "2b", None], "t1": "x.nii.gz"}
     pd.DataFrame(rows).to_csv(tmp_path / "cohort.tsv", sep="\t", index=False, na_rep="n/a")
     (tmp_path / "cohort.tsv").rename(tmp_path / "cohort.TSV")
     assert [source.name for source in sources_of([tmp_path / "cohort.TSV"])] == ["sub-a_ses-1", "sub-a_ses-2b", "sub-b"]
@@ -177,6 +177,11 @@ def test_images_of_several_values_a_voxel(tmp_path, shape, dtype, message):
     nib.save(nib.Nifti1Image(np.zeros(shape, dtype), np.eye(4)), tmp_path / "a.nii.gz")
     with pytest.raises(InputError, match=message):
         read_scan(tmp_path / "a.nii.gz")
+
+
+def test_a_file_that_there_is_not(tmp_path):
+    with pytest.raises(InputError, match=r"^does not exist\. Correct the path"):
+        read_scan(tmp_path / "absent.nii.gz")
 
 
 def test_a_damaged_file(tmp_path):
