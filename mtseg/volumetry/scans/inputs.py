@@ -130,7 +130,7 @@ def _of_table(path: Path) -> Iterator[Source]:
     column = cohort.sequences[0] if len(cohort.sequences) == 1 else None
     if column is None:
         raise InputError(f"has no column '{COLUMN}' and not just one of images")
-    sessions = [name for name in cohort.table if name.lower() == SESSION]
+    sessions = [name for name in cohort.table if str(name).lower() == SESSION]
     for row in cohort.table.to_dict("records"):
         session = row[sessions[0]] if sessions else None
         subject = str(row[Column.SUBJECT])
