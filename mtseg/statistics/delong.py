@@ -16,7 +16,6 @@ FEWEST = 10
 _EXCHANGES, _AT_ONCE = 9_999, 1_000
 _PAIRS_AT_ONCE = 10_000_000
 """Fewer exchanges at once where there are more pairs of subjects: a batch takes eight bytes for each."""
-_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,7 @@ def compare_auc(target: np.ndarray, score_a: np.ndarray, score_b: np.ndarray) ->
     difference, deviation = float(contrast @ areas), sqrt(max(0.0, float(contrast @ covariance @ contrast)))
     a, b = (_interval(areas[i], sqrt(covariance[i, i]), floor=0) for i in range(2))
     few = min(target.sum(), (~target).sum()) < FEWEST
-    differ = abs(difference) > _ROUNDING
-    if exchanged := bool((few and (deviation or differ)) or (differ and not deviation)):
+    if exchanged := bool((deviation and few) or (difference and not deviation)):
         p = _exchanging(target, score_a, score_b)
     else:
         p = 2 * float(stats.norm.sf(abs(difference) / deviation)) if deviation else nan

@@ -123,3 +123,10 @@ def test_a_profile_that_is_a_folder(mtseg, table, tmp_path):
     code, _, err = mtseg("calibrate", table, "--out", tmp_path)
     assert code == 2
     assert f"{tmp_path}: is a folder. Name the file of the profile" in err
+
+
+def test_a_profile_replaces_no_table(mtseg, table):
+    before = table.read_bytes()
+    code, _, err = mtseg("calibrate", table, "--out", table)
+    assert (code, err) == (2, f"{table}: is no name of a profile. End it with .json (--out)\n")
+    assert table.read_bytes() == before
