@@ -9,7 +9,7 @@ from mtseg.networks.resize import resize
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
 def test_outer_edges_lie_on_each_other(axes):
-    """Two voxels in place of one, each a quarter of it from its middle; beyond the outermost middles the border is held."""
+    """Two voxels in place of one, each a quarter of it from its middle; beyond the outer middles the border is held."""
     ramp = torch.arange(3.0).reshape(3, *[1] * (axes - 1)).expand(*[3] * axes)[None, None]
     fine = resize(ramp, [6] * axes)
     assert fine.shape == (1, 1, *[6] * axes)
