@@ -30,8 +30,11 @@ def from_decathlon(folder: str | os.PathLike, *, sequence: str = "t1") -> pd.Dat
         sequence: Name of the image column.
 
     Raises:
-        InputError: There are no images, or they are 4D because they hold several modalities.
+        InputError: There are no images, or they are 4D because they hold several modalities; or the name of the column
+            means something else.
     """
+    if sequence in {*Column}:
+        raise InputError(f"{sequence}: means something else in a table. Give the image column another name")
     folder = Path(folder).absolute()
     # macOS leaves a "._name.nii.gz" beside every file in the published archives.
     images = {path.name: path for path in sorted(folder.glob("imagesTr/[!.]*.nii.gz"))}
@@ -66,8 +69,10 @@ def add_volume_class(table: pd.DataFrame, *, column: str, below_mm3: float) -> p
         below_mm3: Threshold for the volume of all voxels above 0, in mm³.
 
     Raises:
-        InputError: There are no masks, or a mask cannot be read.
+        InputError: There are no masks, or one cannot be read; the column is there already, or means something else.
     """
+    if column in table or column in {*Column}:
+        raise InputError(f"{column}: is a column already, or means something else in a table. Give another name")
     if Column.MASK not in table:
         raise InputError(f"There is no column '{Column.MASK}' from which '{column}' could be derived")
     masks = table[Column.MASK]

@@ -34,10 +34,20 @@ def test_decathlon_pairs_images_and_labels_by_name(decathlon):
 def test_volume_class_is_in_mm3_and_missing_without_mask(decathlon):
     table = add_volume_class(from_decathlon(decathlon), column="size", below_mm3=6.5)
     assert table["size"].tolist() == ["small", "normal", None]  # 3 and 12 voxels of 2 mm³
-    table = add_volume_class(table, column="size", below_mm3=6)
+    table = add_volume_class(table.drop(columns="size"), column="size", below_mm3=6)
     assert table["size"].tolist() == ["normal", "normal", None]
     write_cohort(table, decathlon / "cohort.tsv")
     assert read_cohort(decathlon / "cohort.tsv").targets == ("size",)
+
+
+@pytest.mark.parametrize("name", ["t1", "mask", "participant_id", "fold"])
+def test_no_column_is_replaced(decathlon, name):
+    """A class in place of the images or masks, and images in place of ids, were written without a word."""
+    with pytest.raises(InputError, match=f"^{name}: is a column already"):
+        add_volume_class(from_decathlon(decathlon), column=name, below_mm3=5)
+    if name != "t1":
+        with pytest.raises(InputError, match=f"^{name}: means something else"):
+            from_decathlon(decathlon, sequence=name)
 
 
 def test_volume_class_names_the_mask_it_cannot_read(decathlon):
